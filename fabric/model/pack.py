@@ -1,0 +1,91 @@
+"""Packs: data objects that hold the contents of many files or blocks (docs/format.md, "Packs").
+
+Envelope, then the stored contents back to back, then one fixed record a content, then a trailer. Readers come through the
+extents of a tree and never need the records; they are there so that a pack explains itself (fsck, repair, repack).
+"""
+
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+
+from fabric.errors import DataError
+from fabric.model import envelope
+from fabric.model.digest import block_digest
+
+RECORD = np.dtype(
+    [("digest", "V32"), ("offset", "<u8"), ("stored", "<u8"), ("length", "<u8"), ("codec", "u1"), ("pad", "V7")]
+)
+_TRAILER = struct.Struct("<Q32s8s")
+_TRAILER_MAGIC = b"FABPACK1"
+PACK_BYTES = 64 * 1024 * 1024
+"""Where a writer closes a pack and begins the next. Larger ones are legal."""
+RECORDS_MAX = 1_000_000
+CONTENT_START = envelope.HEADER_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class PackRecord:
+    """One content of a pack: the digest of its bytes (a small content or one block) and where it stands."""
+
+    digest: bytes
+    offset: int
+    stored: int
+    length: int
+    codec: int = 0
+
+
+def header() -> bytes:
+    """Return the bytes that a pack begins with."""
+    return envelope.encode_header(envelope.ObjectKind.PACK)
+
+
+def footer(records: list[tuple[bytes, int, int]]) -> bytes:
+    """Return what follows the contents, from (digest, offset, length) of uncompressed contents in order of offsets."""
+    table = np.zeros(len(records), RECORD)
+    if records:
+        digests, starts, lengths = zip(*records, strict=True)
+        table["digest"] = np.frombuffer(b"".join(digests), "V32")
+        table["offset"] = starts
+        table["stored"] = table["length"] = lengths
+    raw = table.tobytes()
+    return raw + _TRAILER.pack(len(records), block_digest(raw), _TRAILER_MAGIC)
+
+
+FOOTER_TRAILER_BYTES = _TRAILER.size
+
+
+def decode(data: bytes | memoryview) -> list[PackRecord]:
+    """Return the records of a whole pack.
+
+    Raises:
+        DataError: it is no pack, or the records are damaged or point outside of the contents.
+        UnsupportedFormatError: it needs something that this release does not know.
+    """
+    envelope.decode_header(data, envelope.ObjectKind.PACK)
+    return decode_footer(data[CONTENT_START:], CONTENT_START)
+
+
+def decode_footer(tail: bytes | memoryview, tail_offset: int) -> list[PackRecord]:
+    """Return the records from the last bytes of a pack, which begin at `tail_offset` in it; raises DataError."""
+    if len(tail) < _TRAILER.size:
+        raise DataError("a pack ends before its trailer")
+    count, digest, magic = _TRAILER.unpack(tail[len(tail) - _TRAILER.size :])
+    if magic != _TRAILER_MAGIC or count > RECORDS_MAX or count * RECORD.itemsize > len(tail) - _TRAILER.size:
+        raise DataError("a pack's trailer does not decode")
+    start = len(tail) - _TRAILER.size - count * RECORD.itemsize
+    raw = bytes(tail[start : len(tail) - _TRAILER.size])
+    if block_digest(raw) != digest:
+        raise DataError("a pack's records differ from their digest")
+    table = np.frombuffer(raw, RECORD)
+    end = CONTENT_START
+    result = []
+    for row in table:
+        record = PackRecord(
+            row["digest"].tobytes(), int(row["offset"]), int(row["stored"]), int(row["length"]), int(row["codec"])
+        )
+        if record.offset < end or record.offset + record.stored > tail_offset + start or any(row["pad"].tobytes()):
+            raise DataError("a pack's record points outside of its contents")
+        end = record.offset + record.stored
+        result.append(record)
+    return result
