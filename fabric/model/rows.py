@@ -6,6 +6,7 @@ No column has nulls.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -77,12 +78,12 @@ def from_entries(entries: Iterable[tuple[Entry, Sequence[Extent]]]) -> pa.Table:
     return pa.table([pa.array(columns[field.name], field.type) for field in SCHEMA], schema=SCHEMA)
 
 
-def extent_dict(extent: Extent) -> dict[str, object]:
+def extent_dict(extent: Extent) -> dict[str, Any]:
     """Return an extent as the value that pyarrow takes for EXTENT."""
     return {name: getattr(extent, name) for name in Extent.__slots__}
 
 
-def extent_of(value: dict[str, object]) -> Extent:
+def extent_of(value: dict[str, Any]) -> Extent:
     """Return the extent that a value of EXTENT says.
 
     Raises:
@@ -92,7 +93,7 @@ def extent_of(value: dict[str, object]) -> Extent:
         kind = ExtentKind(value["kind"])
     except ValueError:
         raise DataError(f"unknown kind of extent {value['kind']}") from None
-    return Extent(**{**value, "kind": kind})  # type: ignore[arg-type]
+    return Extent(**{**value, "kind": kind})
 
 
 def entry_at(batch: pa.RecordBatch | pa.Table, index: int) -> Entry:
