@@ -59,8 +59,9 @@ class FabricError(Exception):
 
 
 def _rebuild(cls: type[FabricError], message: str, state: dict[str, object]) -> FabricError:
-    error = cls.__new__(cls)
-    Exception.__init__(error, message)
+    # Through the constructor: a class of ours that is an OSError too cannot be made by __new__ alone, and keeps errno and
+    # filename outside of its __dict__.
+    error = cls(message, subject=str(state["subject"]), hint=str(state["hint"]))
     error.__dict__.update(state)
     return error
 
