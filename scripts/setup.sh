@@ -16,7 +16,7 @@ UV_MINOR_MIN=9
 
 kind=${1:-dev}
 cd "$(dirname "$0")/.."
-tools=${DATAFABRIC_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/datafabric-tools}
+tools=${DATAFABRIC_TOOLS:-$HOME/.cache/datafabric-tools}
 stamp=.venv/.datafabric-$kind
 
 say() { printf '%s\n' "$*" >&2; }
