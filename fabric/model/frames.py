@@ -49,6 +49,10 @@ class Frames:
         if position != len(payload):
             raise DataError("a tree object has bytes after its last frame")
 
+    def digest(self, index: int) -> bytes:
+        """Return what the frame table says of a frame; it is true once the frame has been read."""
+        return self._frames[index][2]
+
     def __getitem__(self, index: int) -> Any:
         """Return the raw bytes of a frame as a buffer; raises DataError if they are damaged."""
         raw_length, stored, digest = self._frames[index]
