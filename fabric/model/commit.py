@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import rfc8785
 
@@ -64,7 +65,7 @@ def encode(commit: Commit) -> tuple[CommitId, bytes]:
             raise InvalidInputError(f"commit metadata is text to text, not {type(text).__name__}")
         if len(text) > TEXT_LENGTH_MAX:
             raise InvalidInputError(f"a text of {len(text)} characters is too long for a commit")
-    value = {
+    value: dict[str, Any] = {
         "author": commit.author,
         "entries": str(commit.entries),
         "message": commit.message,

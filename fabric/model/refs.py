@@ -68,7 +68,7 @@ def parse_ref(text: str) -> Ref:
         raise InvalidInputError(
             f"{text[:80]!r} is not a ref",
             subject=text[:80],
-            hint="write a branch, a snapshot or a commit id, then ~N for earlier commits: main, v1, main~2, main@{2026-01-31}",
+            hint="write a branch, a snapshot or a commit id, then ~N: main, v1, main~2, main@{2026-01-31}",
         )
     base = match["base"]
     if not _PREFIX.fullmatch(base):
