@@ -62,5 +62,6 @@ clean: ## Remove what the commands made, .venv too
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The servers that the tests need, built once a machine and kept outside of the checkout.
+# Without them those tests are skipped; in CI that is a failure.
 tools:
-	@sh scripts/tools.sh
+	@sh scripts/tools.sh >/dev/null || { test -z "$$CI" && echo "tests that need the S3 server will be skipped" >&2; }
