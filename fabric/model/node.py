@@ -19,8 +19,10 @@ from fabric.errors import DataError, InvalidInputError
 from fabric.model import envelope, extents, frames, paths, rows
 from fabric.model.checks import check_extents, check_rows
 from fabric.model.digest import DIGEST_BYTES, block_digest
+from fabric.model.entry import Kind
 from fabric.model.ids import NodeId, ObjectRef, parse_object_ref
 from fabric.model.layout import LayoutReader, LayoutWriter
+from fabric.model.lookup import Lookup
 from fabric.model.xattrs import XATTRS_INLINE_BYTES_MAX
 
 _LEAF_TAG = b"fabric.leaf.1"
@@ -88,6 +90,21 @@ class Leaf:
         """The sort key of each row."""
         return rows.sort_keys(self.logical)
 
+    @cached_property
+    def lookup(self) -> Lookup:
+        """The rows for single looks."""
+        return Lookup(self.logical)
+
+    @cached_property
+    def size(self) -> int:
+        """Sum of the sizes of the files in it, in bytes. Symlinks do not count."""
+        return content_bytes(self.logical)
+
+    @property
+    def first_key(self) -> bytes:
+        """The sort key of the first row."""
+        return paths.sort_key(self.logical.column("parent")[0].as_py(), self.logical.column("name")[0].as_py())
+
     @property
     def table(self) -> Any:
         """All columns, as a table of `rows.SCHEMA`."""
@@ -101,6 +118,13 @@ class Index:
     id: NodeId
     level: int
     children: Sequence[Child]
+
+
+def content_bytes(batch: Any) -> int:
+    """Return the sum of the sizes of the files among these rows, in bytes."""
+    kind = rows.single_chunk(batch.column("kind")).to_numpy(zero_copy_only=False)
+    size = rows.single_chunk(batch.column("size")).to_numpy(zero_copy_only=False)
+    return int(size[kind == Kind.FILE].sum())
 
 
 def _logical_bytes(batch: Any) -> bytes:
