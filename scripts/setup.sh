@@ -97,6 +97,13 @@ if [ -n "$python" ] && { [ -n "${PYTHON:-}" ] || ! new_enough .venv/bin/python; 
 fi
 say "setup: uv $*"
 unset VIRTUAL_ENV
+# As pip does, trust whom the machine trusts: behind a company's proxy uv's own list of authorities does not do. The second
+# name is that of older versions.
+for authorities in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem; do
+    if [ -e "$authorities" ]; then
+        export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-true}" UV_NATIVE_TLS="${UV_NATIVE_TLS:-true}"
+    fi
+done
 UV_PROJECT_ENVIRONMENT=.venv "$uv" "$@"
 printf '%s\n' "$key" >"$stamp"
 # Development includes what is needed to run.
