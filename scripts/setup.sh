@@ -71,7 +71,7 @@ fetch_uv() {
         "$fresh/venv/bin/python" -m pip install -q --disable-pip-version-check "uv==$UV_PINNED"
         mv "$fresh/venv" "$fresh/uv"
     elif "$python" -m pip --version >/dev/null 2>&1; then
-        "$python" -m pip install -q --disable-pip-version-check --target "$fresh/uv" "uv==$UV_PINNED"
+        "$python" -m pip install -q --disable-pip-version-check --root-user-action=ignore --target "$fresh/uv" "uv==$UV_PINNED"
     else
         fail "$python has neither venv nor pip; install them (Debian: apt install python3-venv), or install uv"
     fi

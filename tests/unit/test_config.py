@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import fields
+from inspect import cleandoc
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,7 @@ EXAMPLES = {
 def test_every_setting_is_a_documented_field():
     assert set(SETTINGS) == set(EXAMPLES) == {f.name for f in fields(Settings)} - {"sources"}
     for key in SETTINGS:
-        assert f"        {key}: " in Settings.__doc__
+        assert f"\n    {key}: " in cleandoc(Settings.__doc__)
 
 
 @pytest.mark.parametrize("key", EXAMPLES)
