@@ -32,11 +32,11 @@ class NodeReader:
         self._pool: ThreadPoolExecutor | None = None
         self._pid = os.getpid()
         self._writers: list[ObjectWriter] = []
-        os.register_at_fork(after_in_child=self._renew)
 
-    def _renew(self) -> None:
-        self._lock = threading.Lock()
-        self._pool = None
+    def _renew_after_fork(self) -> None:
+        # Threads do not survive fork(), and the lock may have been held by one of them.
+        if os.getpid() != self._pid:
+            self._pid, self._lock, self._pool = os.getpid(), threading.Lock(), None
 
     def attach(self, writer: ObjectWriter) -> None:
         """Let this reader wait for nodes that `writer` is still sending."""
@@ -55,6 +55,7 @@ class NodeReader:
             DataError: the object is missing, damaged, or another node than its parent says.
             UnavailableError: the store cannot be reached.
         """
+        self._renew_after_fork()
         with self._lock:
             found = self._cache.get(child.object)
             if found is not None:
@@ -73,6 +74,7 @@ class NodeReader:
 
     def nodes(self, children: Iterable[Child]) -> Iterator[Node]:
         """Yield the nodes in order, fetching and decoding a few ahead in threads."""
+        self._renew_after_fork()
         pending: deque[Future[Node]] = deque()
         try:
             for child in children:
