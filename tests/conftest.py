@@ -30,3 +30,22 @@ def _no_configuration_of_the_user(tmp_path_factory):
         for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"):
             patch.setenv(name, str(home / name.lower()))
         yield
+
+
+@pytest.fixture(scope="session")
+def s3_server():
+    """A real S3 server on loopback (`fabric.testing.servers.S3Server`), one for each process that tests run in.
+
+    Mark the tests that use it `s3`. Each makes a bucket of its own: `s3_server.make_bucket()`.
+    """
+    # Here, so that tests without a server do not pay for its client.
+    from fabric.testing.servers import MinioServer, ServerMissingError  # noqa: PLC0415
+
+    try:
+        server = MinioServer()
+    except ServerMissingError as missing:
+        if os.environ.get("CI"):
+            pytest.fail(f"in CI the server must be there: {missing}")
+        pytest.skip(str(missing))
+    with server:
+        yield server.address
