@@ -2,7 +2,8 @@
 
 `apply_edits` walks an old tree and a set of edits together. Nodes that no edit touches are kept as they are, whole
 subtrees at a time; touched leaves are read, changed and cut again, and reading goes on until a cut falls on an old one.
-Building a tree from nothing is the same walk without an old tree. So the result depends on the entries alone, never on the way to them.
+Building a tree from nothing is the same walk without an old tree. So the result depends on the entries alone, never on
+the way to them.
 """
 
 from collections.abc import Sequence

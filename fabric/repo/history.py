@@ -1,0 +1,126 @@
+"""Walking commits: the log, the common ancestor, and what a ref says."""
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import replace
+
+from fabric.errors import InvalidInputError, NotFoundError
+from fabric.metastore.records import RefKind
+from fabric.model import refs
+from fabric.model.ids import CommitId
+from fabric.repo.store import CommitInfo, DatasetStore
+from fabric.repo.suggest import closest
+
+SUGGEST_FROM_MAX = 1_000
+
+
+def resolve(store: DatasetStore, text: str, dataset_name: str) -> CommitInfo:
+    """Return the commit that a REF names (grammar in `fabric.model.refs`).
+
+    Raises:
+        InvalidInputError: not a ref, or `@{time}` of something that is no branch, or a prefix of several commits.
+        NotFoundError: nothing of that name, no commit that far back, or no state at that time.
+    """
+    ref = refs.parse_ref(text)
+    info = _base(store, ref, text, dataset_name)
+    for step in range(ref.steps):
+        if not info.commit.parents:
+            raise NotFoundError(
+                f"{text!r} goes back {ref.steps} commits, but there are only {step} before {ref.base!r}",
+                subject=f"{dataset_name}@{text}",
+                hint=f"'fabric log {dataset_name}@{ref.base}' shows the history",
+            )
+        info = store.commit(info.commit.parents[0])
+    return info
+
+
+def _base(store: DatasetStore, ref: refs.Ref, text: str, dataset_name: str) -> CommitInfo:
+    if ref.time is not None:
+        entry = store.metastore.refs.at(store.dataset, ref.base, ref.time)
+        if entry.new is None:
+            raise NotFoundError(f"{ref.base!r} was deleted at that time", subject=f"{dataset_name}@{text}")
+        if entry.kind != RefKind.BRANCH:
+            raise InvalidInputError(f"{ref.base!r} is a snapshot: it never moved", subject=f"{dataset_name}@{text}")
+        return store.commit(entry.new)
+    try:
+        record = store.metastore.refs.get(store.dataset, ref.base)
+    except NotFoundError:
+        if ref.maybe_commit:
+            return _by_prefix(store, ref.base, dataset_name)
+        names = [other.name for other in store.metastore.refs.list(store.dataset, limit=SUGGEST_FROM_MAX)]
+        raise NotFoundError(
+            f"dataset {dataset_name!r} has no branch or snapshot {ref.base!r}",
+            subject=f"{dataset_name}@{text}",
+            hint=closest(ref.base, names)
+            or f"'fabric branch list {dataset_name}' and 'fabric snapshot list {dataset_name}'",
+        ) from None
+    return replace(store.commit(record.commit), ref=record if ref.is_plain else None)
+
+
+def _by_prefix(store: DatasetStore, prefix: str, dataset_name: str) -> CommitInfo:
+    found = store.metastore.commits.by_prefix(store.dataset, prefix)
+    if not found:
+        raise NotFoundError(
+            f"dataset {dataset_name!r} has no branch, snapshot or commit {prefix!r}", subject=f"{dataset_name}@{prefix}"
+        )
+    if len(found) > 1:
+        raise InvalidInputError(
+            f"{prefix!r} begins the ids of several commits", subject=f"{dataset_name}@{prefix}", hint="write more digits"
+        )
+    return store.commit(found[0].id)
+
+
+def ancestors(store: DatasetStore, start: CommitInfo) -> Iterator[CommitInfo]:
+    """Yield a commit and all before it, the newest first; each once. Read as it is consumed."""
+    seen = {start.id}
+    queue = [(_newest_first(start), start.id, start)]
+    while queue:
+        _, _, info = heapq.heappop(queue)
+        yield info
+        for parent in info.commit.parents:
+            if parent not in seen:
+                seen.add(parent)
+                above = store.commit(parent)
+                heapq.heappush(queue, (_newest_first(above), parent, above))
+
+
+class _Reversed(str):
+    """Text that sorts the other way round."""
+
+    __slots__ = ()
+
+    def __lt__(self, other: str) -> bool:
+        return str.__gt__(self, other)
+
+
+def _newest_first(info: CommitInfo) -> _Reversed:
+    return _Reversed(info.commit.time)
+
+
+def is_ancestor(store: DatasetStore, above: CommitId, below: CommitInfo) -> bool:
+    """Whether `above` is `below` or before it."""
+    return any(info.id == above for info in ancestors(store, below))
+
+
+def merge_base(store: DatasetStore, first: CommitInfo, second: CommitInfo) -> CommitInfo | None:
+    """Return the first common ancestor that is met when both histories are walked together, the newest first.
+
+    Times only choose the order of the walk: clocks that are wrong can give an older common ancestor than the best one (which
+    may cost a conflict), never a commit that is none. None if the histories have nothing in common.
+    """
+    sides: dict[CommitId, int] = {first.id: 1}
+    sides[second.id] = sides.get(second.id, 0) | 2
+    queue = [(_newest_first(info), info.id, info) for info in {first.id: first, second.id: second}.values()]
+    heapq.heapify(queue)
+    while queue:
+        _, _, info = heapq.heappop(queue)
+        side = sides[info.id]
+        if side == 3:
+            return info
+        for parent in info.commit.parents:
+            before = sides.get(parent, 0)
+            if before | side != before:
+                sides[parent] = before | side
+                above = store.commit(parent)
+                heapq.heappush(queue, (_newest_first(above), parent, above))
+    return None

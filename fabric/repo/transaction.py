@@ -1,0 +1,334 @@
+"""A transaction: changes that become one commit of a branch, or nothing."""
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, BinaryIO, Self
+
+from fabric.errors import FabricError, InvalidInputError, SourceError
+from fabric.model import paths, xattrs
+from fabric.model.content import Content
+from fabric.model.digest import NO_DIGEST
+from fabric.model.entry import MODE_BITS, Entry, Kind
+from fabric.model.extent import Extent
+from fabric.model.ids import CommitId
+from fabric.model.node import Child
+from fabric.progress import NoProgress, Progress
+from fabric.repo.edit import apply_edits
+from fabric.repo.merge import conflict_error, three_way
+from fabric.repo.publish import Change, publish
+from fabric.repo.session import WriteSession
+from fabric.repo.staging import Staging
+from fabric.repo.store import CommitInfo, DatasetStore
+from fabric.repo.view import Path, View
+
+if TYPE_CHECKING:
+    from fabric.ingest.tree import IngestResult
+    from fabric.repo.dataset import Dataset
+
+Data = bytes | bytearray | memoryview | BinaryIO | os.PathLike[str]
+TARGET_BYTES_MAX = 4095
+
+
+class Transaction:
+    """Changes to one branch, seen by nobody until they are committed.
+
+    A context manager: a clean end commits, an exception aborts. Reads see the transaction's own changes. If the branch has
+    moved meanwhile and others changed other paths, the changes are merged onto its new head; else MergeConflictError names
+    the paths. Not thread-safe. After an error or a commit it is over.
+    """
+
+    def __init__(
+        self,
+        dataset: "Dataset",
+        store: DatasetStore,
+        base: CommitInfo | None,
+        *,
+        branch: str,
+        message: str,
+        author: str,
+        metadata: Mapping[str, str],
+    ) -> None:
+        self.dataset = dataset
+        self.branch = branch
+        self.message = message
+        self.result: CommitInfo | None = None
+        self._store = store
+        self._base = base
+        self._author = author
+        self._metadata = dict(metadata)
+        self._session = WriteSession(store, [base.id] if base else [])
+        self._staging = Staging(store.nodes, lambda: self._session.writer, base.root if base else None)
+        self._is_over = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._is_over:
+            return
+        if error is None:
+            self.commit()
+        else:
+            self.abort()
+
+    def _check_open(self) -> None:
+        if self._is_over:
+            raise InvalidInputError("this transaction is over", hint="begin another one with dataset.transaction()")
+
+    # -- reading
+
+    def view(self) -> View:
+        """Return the transaction's state so far as a view. It does not follow later changes."""
+        self._check_open()
+        self._session.seal_packs()
+        if self._session.is_begun:
+            self._session.writer.flush()
+        tree = self._staging.tree()
+        base = self._base
+        if base is None:
+            raise InvalidInputError("the branch has no commit yet")
+        return View(self.dataset, base, self.branch, store=self._store, tree=tree)
+
+    def stat(self, path: Path = "") -> Entry:
+        """Return the entry at `path` as it is in the transaction; raises PathNotFoundError."""
+        self._check_open()
+        return self._staging.need(paths.parse_path(path))
+
+    def exists(self, path: Path) -> bool:
+        """Whether there is an entry at `path` in the transaction."""
+        self._check_open()
+        return self._staging.entry(paths.parse_path(path)) is not None
+
+    def list(self, path: Path = "") -> list[Entry]:
+        """Return the direct children of a directory as they are in the transaction."""
+        self._check_open()
+        return [*self._staging.tree().children(self._staging.need(paths.parse_path(path)).path)]
+
+    def read(self, path: Path, start: int = 0, length: int | None = None) -> bytes | memoryview:
+        """Return bytes of a file as it is in the transaction (its open pack is sent first)."""
+        return self.view().read(path, start, length)
+
+    # -- changing
+
+    def put(
+        self,
+        path: Path,
+        data: Data,
+        *,
+        mode: int = 0o644,
+        mtime_ns: int | None = None,
+        uid: int = 0,
+        gid: int = 0,
+        attributes: Mapping[bytes, bytes] | None = None,
+    ) -> Entry:
+        """Put a file: from bytes, from a file object (to its end), or from a local file by its path.
+
+        Directories above it are made as needed; a file or symlink at `path` is replaced.
+
+        Raises:
+            IsADirectoryInViewError, NotADirectoryInViewError, InvalidInputError: it cannot stand at `path`.
+            SourceError: a local file cannot be read.
+        """
+        self._check_open()
+        target = paths.parse_path(path)
+        if mode & ~MODE_BITS:
+            raise InvalidInputError(f"mode {mode:o} has bits that are no permissions")
+        content = self._content(data)
+        entry = Entry(
+            path=target,
+            kind=Kind.FILE,
+            mode=mode,
+            uid=uid,
+            gid=gid,
+            mtime_ns=time.time_ns() if mtime_ns is None else mtime_ns,
+            size=content.size,
+            digest_kind=content.digest_kind,
+            digest=content.digest,
+        )
+        entry, extra = self._with_attributes(entry, attributes or {})
+        self._staging.put(entry, [*content.extents, *extra])
+        return entry
+
+    def _content(self, data: Data) -> Content:
+        if isinstance(data, bytes | bytearray | memoryview):
+            return self._session.packs.add(data)
+        if not isinstance(data, str | os.PathLike):
+            return self._session.add_stream(data)
+        if isinstance(data, str):
+            raise InvalidInputError("put takes bytes, a file object, or a pathlib.Path, not text", hint="encode it first")
+        try:
+            with open(data, "rb") as file:
+                return self._session.add_stream(file)
+        except FabricError:
+            raise
+        except OSError as error:
+            raise SourceError(f"{os.fspath(data)} cannot be read: {error.strerror}", subject=os.fspath(data)) from error
+
+    def _with_attributes(self, entry: Entry, attributes: Mapping[bytes, bytes]) -> tuple[Entry, list[Extent]]:
+        raw = xattrs.encode(attributes)
+        if len(raw) <= xattrs.XATTRS_INLINE_BYTES_MAX:
+            return replace(entry, xattrs=dict(attributes), xattrs_digest=b""), []
+        content = self._session.packs.add(raw)
+        return replace(entry, xattrs={}, xattrs_digest=content.digest), [*content.extents]
+
+    def put_tree(
+        self,
+        source: str | os.PathLike[str],
+        path: Path = "",
+        *,
+        delete: bool = True,
+        progress: Progress | None = None,
+        **options: Any,
+    ) -> "IngestResult":
+        """Put a local directory at `path`: afterwards what is there equals the directory.
+
+        Args:
+            source: the directory; it is read, never changed. Symlinks in it are kept, not followed.
+            path: where in the dataset.
+            delete: remove what is at `path` and not in the directory; False keeps it.
+            progress: told of files and bytes.
+            options: see `fabric.repo.put.put_tree`.
+
+        Raises:
+            SourceError: something in it cannot be read, or changed while it was read. Nothing is changed then.
+        """
+        from fabric.repo.put import put_tree  # noqa: PLC0415
+
+        self._check_open()
+        return put_tree(
+            self, self._store, self._session, self._staging, self._base, source, paths.parse_path(path),
+            delete=delete, progress=progress or NoProgress(), **options,
+        )  # fmt: skip
+
+    def mkdir(self, path: Path, *, mode: int = 0o755, exist_ok: bool = False, parents: bool = True) -> None:
+        """Make a directory; raises AlreadyExistsError, NotADirectoryInViewError, PathNotFoundError."""
+        self._check_open()
+        target = paths.parse_path(path)
+        entry = Entry(target, Kind.DIRECTORY, mode & MODE_BITS, mtime_ns=time.time_ns())
+        self._staging.make_directory(target, entry, exist_ok=exist_ok, parents=parents)
+
+    def symlink(self, path: Path, target: str | bytes, *, mtime_ns: int | None = None) -> None:
+        """Put a symlink at `path` that says `target`; it is kept as written, not looked at."""
+        self._check_open()
+        raw = os.fsencode(target)
+        if not raw or len(raw) > TARGET_BYTES_MAX or b"\x00" in raw:
+            raise InvalidInputError(f"a symlink cannot say {raw[:80]!r}", subject=repr(raw[:80]))
+        when = time.time_ns() if mtime_ns is None else mtime_ns
+        self._staging.put(
+            Entry(paths.parse_path(path), Kind.SYMLINK, 0o777, mtime_ns=when, size=len(raw), target=raw, digest=NO_DIGEST)
+        )
+
+    def remove(self, path: Path, *, recursive: bool = False) -> None:
+        """Remove an entry; a directory that is not empty needs `recursive`. Raises PathNotFoundError."""
+        self._check_open()
+        self._staging.remove(paths.parse_path(path), recursive=recursive)
+
+    def move(self, source: Path, target: Path) -> None:
+        """Move a file or a directory with all below it to the path `target`; no byte is copied."""
+        self._check_open()
+        self._staging.move(paths.parse_path(source), paths.parse_path(target))
+
+    def copy(self, source: Path, target: Path) -> None:
+        """Copy a file or a directory with all below it to the path `target`; no byte is copied."""
+        self._check_open()
+        self._staging.copy(self._staging.tree(), paths.parse_path(source), paths.parse_path(target))
+
+    def restore(self, path: Path, view: View) -> None:
+        """Make `path` what it is in `view`, a view of the same dataset: also absent, if it is absent there."""
+        self._check_open()
+        if view.dataset.id != self.dataset.id:
+            raise InvalidInputError("a path can be restored only from a commit of the same dataset")
+        raw = paths.parse_path(path)
+        self._pin(view.info.id)
+        if raw and view.tree.entry(raw) is None:
+            self._staging.remove(raw, recursive=True)
+        else:
+            self._staging.copy(view.tree, raw, raw)
+
+    def _pin(self, commit: CommitId) -> None:
+        """Keep a commit whose extents are reused while the transaction lives."""
+        bases = [self._base.id] if self._base else []
+        self._session.lease.rebase([*bases, commit])
+
+    def set_attributes(
+        self,
+        path: Path,
+        *,
+        mode: int | None = None,
+        uid: int | None = None,
+        gid: int | None = None,
+        mtime_ns: int | None = None,
+        attributes: Mapping[bytes, bytes] | None = None,
+    ) -> Entry:
+        """Change what is given of an entry's attributes; `attributes` replaces its `user.*` set. Returns the entry."""
+        self._check_open()
+        raw = paths.parse_path(path)
+        entry = self._staging.need(raw)
+        extents = [*self._staging.extents(raw)]
+        given = {"mode": mode, "uid": uid, "gid": gid, "mtime_ns": mtime_ns}
+        changed = replace(entry, **{name: value for name, value in given.items() if value is not None})
+        if attributes is not None:
+            if entry.xattrs_digest:
+                extents.pop()
+            changed, extra = self._with_attributes(changed, attributes)
+            extents += extra
+        self._staging.set(changed, extents)
+        return changed
+
+    # -- ending
+
+    def commit(self) -> CommitInfo | None:
+        """Publish the changes as one commit. Returns it, or None if there is nothing that differs.
+
+        Raises:
+            MergeConflictError: others changed the same paths meanwhile.
+            ConflictError, LeaseLostError, UnavailableError, NoSpaceError: not published (or, after a lost answer that
+                stays lost, not known).
+        """
+        self._check_open()
+        self._is_over = True
+        failed = True
+        try:
+            root = self._staging.root() if self._base is None or self._session.is_begun or self._staging.is_changed else None
+            if root is None or (self._base is not None and root.id == self._base.record.tree):
+                return None
+            self._session.seal_packs()
+            change = Change(self.branch, self._author, self.message, f"commit: {_first_line(self.message)}", self._metadata)
+            self.result = publish(
+                self._store, self._session.lease, self._session.writer, change, lambda head: self._build(head, root)
+            )
+            failed = False
+            return self.result
+        finally:
+            self._session.close(failed=failed)
+
+    def _build(self, head: CommitInfo | None, root: Child) -> tuple[Child, tuple[CommitId, ...]]:
+        """Return the tree to commit on `head`: the transaction's own, or merged with what others did meanwhile."""
+        base = self._base
+        if head is None:
+            return root, ()
+        if base is None or head.id == base.id:
+            if base is None:
+                raise conflict_error([], self.branch, "another writer made the first commit of this branch: try again")
+            return root, (head.id,)
+        self._session.lease.rebase([base.id, head.id])
+        edits, conflicts = three_way(self._store.nodes, base.root, head.root, root)
+        if conflicts:
+            raise conflict_error(
+                conflicts,
+                f"{self.dataset.name}@{self.branch}",
+                "the branch moved while this transaction was open: look at the paths, then try again",
+            )
+        return apply_edits(self._store.nodes, self._session.writer, head.root, edits), (head.id,)
+
+    def abort(self) -> None:
+        """Forget all changes. What was uploaded is garbage."""
+        self._is_over = True
+        self._session.close(failed=True)
+
+
+def _first_line(message: str) -> str:
+    return message.strip().partition("\n")[0][:200]
