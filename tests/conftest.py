@@ -49,3 +49,20 @@ def s3_server():
         pytest.skip(str(missing))
     with server:
         yield server.address
+
+
+@pytest.fixture
+def s3_url(s3_server, monkeypatch):
+    """The URL of an empty store on the real S3 server; its credentials are in the environment. Mark the test `s3`."""
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    return s3_server.url(s3_server.make_bucket(), "store")
+
+
+@pytest.fixture(scope="session")
+def moto_server():
+    """moto's S3 (`fabric.testing.servers.S3Server`): always there, in this process, checks no signatures."""
+    from fabric.testing.servers import moto_server as serve  # noqa: PLC0415
+
+    with serve() as server:
+        yield server

