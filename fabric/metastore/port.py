@@ -14,7 +14,7 @@ Rules for all verbs:
 * Listings are ordered by name (bytewise) or sequence; they take `after` and `limit` (at most LIST_LIMIT_MAX).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from fabric.metastore.records import (
@@ -257,16 +257,21 @@ class Outbox(Protocol):
     """
 
     def pending(self, scope: str = "", kind: str = "", key: str = "", limit: int = 1_000) -> Sequence[BackupRow]:
-        """Return rows not yet exported (of one key if named), each key's in order of its sequence."""
+        """Return rows not yet exported (of one scope, kind or key if named), in the order in which they were made.
+
+        What a change depends on, on its own key or another, was made before it, so it stands before it.
+        """
         ...
 
     def done(self, rows: Sequence[BackupRow]) -> None:
         """Forget rows that are in the store; unknown ones are no error. Need not be durable: an export repeats safely."""
         ...
 
-    def load(self, rows: Sequence[BackupRow]) -> None:
+    def load(self, rows: Iterable[BackupRow]) -> None:
         """Fill an empty metastore from exported rows (`fabric recover`), given in order of sequence per key.
 
-        The rows are recorded as exported. Raises DataError for a gap, a row that does not decode, or a non-empty metastore.
+        All of them or nothing: it may be called again. The rows are recorded as exported, and each key's sequence goes on
+        from there. Raises DataError for a gap, a row that does not decode, a ref or pin whose commit no row brought, or a
+        non-empty metastore.
         """
         ...
