@@ -1,7 +1,7 @@
 """Compressed runs of bytes inside of tree objects (docs/format.md, "Frames").
 
 A frame table stands after the envelope: for each frame u64 raw length, u64 stored length, 32 B BLAKE3 of the raw bytes; then
-the frames. Each is one zstd frame. Lengths are checked against limits before anything is allocated.
+the frames. Each is zstd (RFC 8878). Lengths are checked against limits before anything is allocated.
 """
 
 import struct
@@ -9,21 +9,48 @@ from typing import Any
 
 import pyarrow as pa
 
-from fabric.errors import DataError
+from fabric.errors import DataError, InvalidInputError
 from fabric.model.digest import block_digest
 
 FRAME_BYTES_MAX = 256 * 1024 * 1024
 RATIO_MAX = 1_000
 _ENTRY = struct.Struct("<QQ32s")
 _LEVEL = 1
+_SKIPPABLE = struct.Struct("<II")
+_SKIPPABLE_MAGIC = 0x184D2A50
 
 
 def encode(frames: list[bytes]) -> bytes:
-    """Return the frame table and the compressed frames."""
+    """Return the frame table and the compressed frames.
+
+    Raises:
+        InvalidInputError: a frame is over FRAME_BYTES_MAX: no reader would take it.
+    """
+    return encode_hashed(frames)[0]
+
+
+def encode_hashed(frames: list[bytes]) -> tuple[bytes, list[bytes]]:
+    """As encode; return the digest of each frame as well."""
     codec = pa.Codec("zstd", compression_level=_LEVEL)
-    stored = [codec.compress(raw, asbytes=True) for raw in frames]
-    table = b"".join(_ENTRY.pack(len(r), len(s), block_digest(r)) for r, s in zip(frames, stored, strict=True))
-    return table + b"".join(stored)
+    digests = []
+    stored = []
+    table = []
+    for raw in frames:
+        if len(raw) > FRAME_BYTES_MAX:
+            raise InvalidInputError(f"{len(raw)} bytes of rows are over the limit of {FRAME_BYTES_MAX} of a tree object")
+        digests.append(block_digest(raw))
+        stored.append(_padded(codec.compress(raw, asbytes=True), len(raw)))
+        table.append(_ENTRY.pack(len(raw), len(stored[-1]), digests[-1]))
+    return b"".join(table + stored), digests
+
+
+def _padded(stored: bytes, raw_length: int) -> bytes:
+    # Rows that are all alike shrink beyond what a reader believes: a skippable frame, which decoders pass over, fills up.
+    missing = -(-raw_length // RATIO_MAX) - len(stored)
+    if missing <= 0:
+        return stored
+    filling = bytes(max(missing - _SKIPPABLE.size, 0))
+    return stored + _SKIPPABLE.pack(_SKIPPABLE_MAGIC, len(filling)) + filling
 
 
 class Frames:
@@ -52,6 +79,13 @@ class Frames:
     def digest(self, index: int) -> bytes:
         """Return what the frame table says of a frame; it is true once the frame has been read."""
         return self._frames[index][2]
+
+    def detached(self, index: int) -> "Frames":
+        """Return an object with one frame alone, as number 0, that does not keep the rest in memory."""
+        raw_length, stored, digest = self._frames[index]
+        single = Frames(memoryview(b""), 0)
+        single._frames = [(raw_length, memoryview(bytes(stored)), digest)]
+        return single
 
     def __getitem__(self, index: int) -> Any:
         """Return the raw bytes of a frame as a buffer; raises DataError if they are damaged."""

@@ -24,6 +24,7 @@ NAME_LENGTH_MAX = 128
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,127}")
 _ULID = re.compile(r"[0-7][0-9a-hjkmnp-tv-z]{25}")
 _OBJECT_REF = re.compile(_ULID.pattern + "/" + _ULID.pattern)
+_OBJECT_REF_BYTES = re.compile(_OBJECT_REF.pattern.encode())
 _COMMIT = re.compile(r"[0-9a-f]{64}")
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 
@@ -71,6 +72,11 @@ def parse_lease_id(text: str) -> LeaseId:
 def parse_object_ref(text: str) -> ObjectRef:
     """Check a reference to a data object; raises InvalidInputError."""
     return ObjectRef(_parse(_OBJECT_REF, text, "object reference"))
+
+
+def is_object_ref(raw: bytes) -> bool:
+    """Whether these bytes are a reference to a data object, as extents and index nodes hold it."""
+    return _OBJECT_REF_BYTES.fullmatch(raw) is not None
 
 
 def parse_commit_id(text: str) -> CommitId:

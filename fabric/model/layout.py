@@ -21,6 +21,9 @@ _FIXED: dict[str, tuple[str, Any]] = {
     "u64": ("<u8", pa.uint64()),
     "i64": ("<i8", pa.int64()),
 }
+_OFFSET_MAX = 2**31 - 1
+_ZEROS = np.zeros(64 * 1024 + 1, np.int32)
+_ZEROS.flags.writeable = False
 
 
 class LayoutWriter:
@@ -66,7 +69,10 @@ class LayoutWriter:
 
 
 class LayoutReader:
-    """Takes columns in order from bytes that nobody has checked; every length is checked before it is used."""
+    """Takes columns in order from bytes that nobody has checked; every length is checked before it is used.
+
+    Arrow arrays own their memory; NumPy arrays are views.
+    """
 
     def __init__(self, raw: Any, tag: bytes) -> None:
         self._raw = memoryview(raw)
@@ -93,30 +99,37 @@ class LayoutReader:
         return np.frombuffer(self._take(count * dtype.itemsize), dtype)
 
     def fixed(self, kind: str, count: int) -> Any:
-        """Take a fixed column as an Arrow array (a view, little-endian machines)."""
+        """Take a fixed column as an Arrow array."""
         dtype, arrow = _FIXED[kind]
-        return pa.Array.from_buffers(arrow, count, [None, pa.py_buffer(self._take(count * np.dtype(dtype).itemsize))])
+        return pa.Array.from_buffers(arrow, count, [None, self._own(count * np.dtype(dtype).itemsize)])
 
     def bytes_fixed(self, count: int, width: int) -> Any:
         """Take a column of values of `width` bytes as an Arrow array."""
-        return pa.Array.from_buffers(pa.binary(width), count, [None, pa.py_buffer(self._take(count * width))])
+        return pa.Array.from_buffers(pa.binary(width), count, [None, self._own(count * width)])
+
+    def _own(self, length: int) -> Any:
+        # A copy: aligned as users of Arrow expect it, and the raw bytes can go, whose memory the next node then reuses.
+        return pa.py_buffer(self._take(length).tobytes())
 
     def lengths(self, count: int, maximum: int) -> npt.NDArray[np.int32]:
         """Take `count` u32 lengths of at most `maximum` each and return count + 1 offsets."""
         lengths = self.numpy("u32", count)
-        if count and int(lengths.max()) > maximum:
-            raise DataError(f"a value of {int(lengths.max())} bytes in a tree object is over the limit of {maximum}")
-        ends = np.zeros(count + 1, np.int64)
-        np.cumsum(lengths, out=ends[1:])
-        if int(ends[-1]) > 2**31 - 1:
+        longest = int(lengths.max()) if count else 0
+        if longest > maximum:
+            raise DataError(f"a length of {longest} in a tree object is over the limit of {maximum}")
+        if longest * count > _OFFSET_MAX and int(lengths.sum(dtype=np.uint64)) > _OFFSET_MAX:
             raise DataError("a column of a tree object is over 2 GiB")
-        return ends.astype(np.int32)
+        if not longest:
+            return _ZEROS[: count + 1] if count < len(_ZEROS) else np.zeros(count + 1, np.int32)
+        ends = np.empty(count + 1, np.int32)
+        ends[0] = 0
+        np.cumsum(lengths, dtype=np.int32, out=ends[1:])
+        return ends
 
     def binary(self, count: int, maximum: int) -> Any:
         """Take a variable column whose values have at most `maximum` bytes as an Arrow array."""
         ends = self.lengths(count, maximum)
-        data = pa.py_buffer(self._take(int(ends[-1])))
-        return pa.Array.from_buffers(pa.binary(), count, [None, pa.py_buffer(ends), data])
+        return pa.Array.from_buffers(pa.binary(), count, [None, pa.py_buffer(ends), self._own(int(ends[-1]))])
 
     def finish(self) -> None:
         """Check that nothing is left."""

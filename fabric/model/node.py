@@ -13,14 +13,15 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from fabric.errors import DataError, InvalidInputError
+from fabric.errors import DataError
 from fabric.model import envelope, extents, frames, paths, rows
-from fabric.model.checks import check_extents, check_rows
-from fabric.model.digest import DIGEST_BYTES, block_digest
+from fabric.model.checks import ACL_BYTES_MAX, TARGET_BYTES_MAX, check_fields, check_paths
+from fabric.model.child_checks import KEY_BYTES_MAX, check_counts, check_keys, check_references
+from fabric.model.digest import DIGEST_BYTES
 from fabric.model.entry import Kind
-from fabric.model.ids import NodeId, ObjectRef, parse_object_ref
+from fabric.model.extent_checks import check_extents
+from fabric.model.ids import NodeId, ObjectRef
 from fabric.model.layout import LayoutReader, LayoutWriter
 from fabric.model.lookup import Lookup
 from fabric.model.xattrs import XATTRS_INLINE_BYTES_MAX
@@ -31,8 +32,8 @@ _PLACES_TAG = b"fabric.places.1"
 LEAF_ROWS_MAX = 64 * 1024
 INDEX_CHILDREN_MAX = 64 * 1024
 LEVEL_MAX = 16
-_COUNT_MAX = 2**53
-_KEY_BYTES_MAX = paths.PATH_BYTES_MAX + 3
+UNKNOWN_LEVEL = -1
+_PLACE_BYTES_MAX = 128
 _FIXED_COLUMNS = (
     ("kind", "u8"),
     ("mode", "u16"),
@@ -43,9 +44,9 @@ _FIXED_COLUMNS = (
     ("digest_kind", "u8"),
 )
 _BINARY_COLUMNS = (
-    ("target", 4095),
-    ("acl_access", 4096),
-    ("acl_default", 4096),
+    ("target", TARGET_BYTES_MAX),
+    ("acl_access", ACL_BYTES_MAX),
+    ("acl_default", ACL_BYTES_MAX),
     ("xattrs", XATTRS_INLINE_BYTES_MAX),
     ("xattrs_digest", DIGEST_BYTES),
 )
@@ -61,6 +62,8 @@ class Child:
         object: where it lies.
         rows: number of rows below it.
         size: sum of the sizes of the files below it, in bytes.
+        level: 0 for a leaf, as an index node knows of its children; UNKNOWN_LEVEL for a root. A reader that checks it cannot
+            be led down a chain of nodes without end.
     """
 
     key: bytes
@@ -68,6 +71,7 @@ class Child:
     object: ObjectRef
     rows: int
     size: int
+    level: int = field(default=UNKNOWN_LEVEL, compare=False)
 
 
 @dataclass(frozen=True)
@@ -76,12 +80,12 @@ class Leaf:
 
     id: NodeId
     logical: Any
-    _frames: Any = field(repr=False)
+    _placement: frames.Frames = field(repr=False)
 
     @cached_property
     def extents(self) -> Any:
         """The column of extents, decoded at the first use; raises DataError."""
-        column = extents.decode_columns(self._frames[1])
+        column = extents.decode_columns(self._placement[0])
         check_extents(self.logical, column)
         return column
 
@@ -127,14 +131,39 @@ def content_bytes(batch: Any) -> int:
     return int(size[kind == Kind.FILE].sum())
 
 
-def _logical_bytes(batch: Any) -> bytes:
+def encode_leaf(table: Any) -> tuple[NodeId, bytes]:
+    """Return the id and the object bytes of a leaf of these rows of `rows.SCHEMA`.
+
+    Raises:
+        DataError: the rows are not ones that a leaf may hold.
+        InvalidInputError: they take more bytes than a tree object may.
+    """
+    if table.num_rows > LEAF_ROWS_MAX:
+        raise DataError(f"{table.num_rows} rows are too many for a leaf")
+    if not table.num_rows:
+        raise DataError("a leaf has no rows")
+    if not table.schema.equals(rows.SCHEMA):
+        raise DataError("rows to encode do not have the columns of rows.SCHEMA")
+    columns = [rows.single_chunk(column) for column in table.columns]
+    if any(column.null_count for column in columns):
+        raise DataError("rows to encode have nulls")
+    batch = pa.RecordBatch.from_arrays(columns[:-1], schema=rows.LOGICAL)
+    starts = rows.parent_starts(columns[0])
+    parents = columns[0].take(pa.array(starts))
+    check_paths(parents, starts, columns[1])
+    check_fields(batch)
+    placement = extents.encode_columns(columns[-1])
+    check_extents(batch, columns[-1])
+    stored, digests = frames.encode_hashed([_logical_bytes(batch, starts, parents), placement])
+    return NodeId(digests[0]), envelope.encode_header(envelope.ObjectKind.LEAF) + stored
+
+
+def _logical_bytes(batch: Any, starts: Any, parents: Any) -> bytes:
     out = LayoutWriter(_LEAF_TAG)
     out.number(batch.num_rows)
-    parent = rows.single_chunk(batch.column("parent"))
-    starts = parent_starts(parent)
     out.number(len(starts))
-    out.fixed("u32", np.diff(np.append(starts, len(parent))))
-    out.binary(parent.take(pa.array(starts)))
+    out.fixed("u32", np.diff(np.append(starts, batch.num_rows)))
+    out.binary(parents)
     out.binary(batch.column("name"))
     for name, kind in _FIXED_COLUMNS:
         out.fixed(kind, batch.column(name))
@@ -145,30 +174,6 @@ def _logical_bytes(batch: Any) -> bytes:
     return out.joined()
 
 
-def parent_starts(parent: Any) -> Any:
-    """Return the row numbers at which a run of equal parents begins."""
-    if len(parent) < 2:
-        return np.zeros(len(parent), np.int64)
-    changed = pc.not_equal(parent.slice(1), parent.slice(0, len(parent) - 1)).to_numpy(zero_copy_only=False)
-    return np.concatenate(([0], np.flatnonzero(changed) + 1))
-
-
-def encode_leaf(table: Any) -> tuple[NodeId, bytes]:
-    """Return the id and the object bytes of a leaf of these rows of `rows.SCHEMA`.
-
-    Raises:
-        DataError: the rows are not ones that a leaf may hold.
-    """
-    if table.num_rows > LEAF_ROWS_MAX:
-        raise DataError(f"{table.num_rows} rows are too many for a leaf")
-    check_rows(table)
-    column = rows.single_chunk(table.column("extents"))
-    check_extents(table, column)
-    logical = _logical_bytes(table)
-    header = envelope.encode_header(envelope.ObjectKind.LEAF)
-    return NodeId(block_digest(logical)), header + frames.encode([logical, extents.encode_columns(column)])
-
-
 def decode_leaf(data: bytes | memoryview, expected: NodeId | None = None) -> Leaf:
     """Return the leaf that an object holds, its logical columns checked in full.
 
@@ -176,28 +181,27 @@ def decode_leaf(data: bytes | memoryview, expected: NodeId | None = None) -> Lea
         DataError: it does not decode, breaks a rule, or is not the node of the `expected` id.
         UnsupportedFormatError: written by a newer release.
     """
-    payload = envelope.decode_header(data, envelope.ObjectKind.LEAF)
-    stored = frames.Frames(payload, 2)
-    raw = stored[0]
-    source = LayoutReader(raw, _LEAF_TAG)
+    stored = frames.Frames(envelope.decode_header(data, envelope.ObjectKind.LEAF), 2)
+    node_id = _expect(stored, expected)
+    source = LayoutReader(stored[0], _LEAF_TAG)
     count = source.number(LEAF_ROWS_MAX)
-    runs = source.number(LEAF_ROWS_MAX)
+    runs = source.number(count)
     run_lengths = source.numpy("u32", runs)
-    if runs and (int(run_lengths.min()) < 1 or int(run_lengths.sum()) != count):
-        raise DataError("the parents of a leaf do not add up")
+    if runs == 0 or int(run_lengths.min()) < 1 or int(run_lengths.sum(dtype=np.uint64)) != count:
+        raise DataError("the parents of a leaf do not add up to its rows")
     parents = source.binary(runs, paths.PATH_BYTES_MAX)
-    columns = [parents.take(pa.array(np.repeat(np.arange(runs), run_lengths)))]
-    columns.append(source.binary(count, paths.NAME_BYTES_MAX))
-    columns.extend(source.fixed(kind, count) for _, kind in _FIXED_COLUMNS)
+    names = source.binary(count, paths.NAME_BYTES_MAX)
+    columns = [source.fixed(kind, count) for _, kind in _FIXED_COLUMNS]
     columns.append(source.bytes_fixed(count, DIGEST_BYTES))
     columns.extend(source.binary(count, maximum) for _, maximum in _BINARY_COLUMNS)
     columns.append(source.fixed("u64", count))
     source.finish()
-    batch = pa.RecordBatch.from_arrays(columns, schema=rows.LOGICAL)
-    check_rows(batch)
-    if len(parent_starts(columns[0])) != runs:
-        raise DataError("the parents of a leaf are not in their shortest form")
-    return Leaf(_expect(stored, expected), batch, stored)
+    starts = np.cumsum(run_lengths, dtype=np.int64) - run_lengths
+    check_paths(parents, starts, names)
+    parent = parents.take(pa.array(np.repeat(np.arange(runs, dtype=np.int32), run_lengths)))
+    batch = pa.RecordBatch.from_arrays([parent, names, *columns], schema=rows.LOGICAL)
+    check_fields(batch)
+    return Leaf(node_id, batch, stored.detached(1))
 
 
 def _expect(stored: frames.Frames, expected: NodeId | None) -> NodeId:
@@ -208,59 +212,58 @@ def _expect(stored: frames.Frames, expected: NodeId | None) -> NodeId:
 
 
 def encode_index(level: int, children: Sequence[Child]) -> tuple[NodeId, bytes]:
-    """Return the id and the object bytes of an index node over these children; raises DataError."""
-    _check_children(level, children)
+    """Return the id and the object bytes of an index node over these children.
+
+    Raises:
+        DataError: they are not ones that an index node may hold.
+    """
+    if not 1 <= level <= LEVEL_MAX or not 1 <= len(children) <= INDEX_CHILDREN_MAX:
+        raise DataError("an index node has no children, too many, or an impossible level")
+    if any(child.level not in (UNKNOWN_LEVEL, level - 1) for child in children):
+        raise DataError("an index node stands over nodes of another level than the one below it")
+    keys, row_counts, sizes = zip(*((child.key, child.rows, child.size) for child in children), strict=True)
+    objects = pa.array([child.object.encode("utf-8", "replace") for child in children], pa.binary())
+    check_keys(list(keys))
+    check_counts(list(row_counts), list(sizes))
+    check_references(objects)
+    ids = b"".join(child.id for child in children)
+    if len(ids) != len(children) * DIGEST_BYTES:
+        raise DataError("a child of an index node has an id that has not 32 bytes")
     out = LayoutWriter(_INDEX_TAG)
     out.number(level)
     out.number(len(children))
-    out.strings([child.key for child in children])
-    out.parts.append(b"".join(child.id for child in children))
-    out.fixed("u64", np.array([child.rows for child in children], np.uint64))
-    out.fixed("u64", np.array([child.size for child in children], np.uint64))
-    logical = out.joined()
+    out.strings(keys)
+    out.parts.append(ids)
+    out.fixed("u64", np.array(row_counts, np.uint64))
+    out.fixed("u64", np.array(sizes, np.uint64))
     places = LayoutWriter(_PLACES_TAG)
     places.number(len(children))
-    places.strings([child.object.encode("ascii") for child in children])
-    header = envelope.encode_header(envelope.ObjectKind.INDEX)
-    return NodeId(block_digest(logical)), header + frames.encode([logical, places.joined()])
+    places.binary(objects)
+    stored, digests = frames.encode_hashed([out.joined(), places.joined()])
+    return NodeId(digests[0]), envelope.encode_header(envelope.ObjectKind.INDEX) + stored
 
 
 def decode_index(data: bytes | memoryview, expected: NodeId | None = None) -> Index:
     """Return the index node that an object holds; raises as decode_leaf."""
     stored = frames.Frames(envelope.decode_header(data, envelope.ObjectKind.INDEX), 2)
-    raw = stored[0]
-    source = LayoutReader(raw, _INDEX_TAG)
-    level = source.number(LEVEL_MAX)
-    count = source.number(INDEX_CHILDREN_MAX)
-    keys = source.binary(count, _KEY_BYTES_MAX).to_pylist()
+    node_id = _expect(stored, expected)
+    source = LayoutReader(stored[0], _INDEX_TAG)
+    level, count = source.number(LEVEL_MAX), source.number(INDEX_CHILDREN_MAX)
+    if not level or not count:
+        raise DataError("an index node has no children, or an impossible level")
+    keys = source.binary(count, KEY_BYTES_MAX).to_pylist()
     ids = source.bytes_fixed(count, DIGEST_BYTES).to_pylist()
     row_counts, sizes = source.numpy("u64", count).tolist(), source.numpy("u64", count).tolist()
     source.finish()
+    check_keys(keys)
+    check_counts(row_counts, sizes)
     places = LayoutReader(stored[1], _PLACES_TAG)
     if places.number(INDEX_CHILDREN_MAX) != count:
         raise DataError("an index node has more or fewer places than children")
-    objects = places.binary(count, 128).to_pylist()
+    objects = places.binary(count, _PLACE_BYTES_MAX)
     places.finish()
-    try:
-        children = [
-            Child(key, NodeId(id_), parse_object_ref(object_.decode("ascii", "replace")), row_count, size)
-            for key, id_, object_, row_count, size in zip(keys, ids, objects, row_counts, sizes, strict=True)
-        ]
-    except InvalidInputError as error:
-        raise DataError(f"an index node does not decode: {error}") from None
-    _check_children(level, children)
-    return Index(_expect(stored, expected), level, children)
-
-
-def _check_children(level: int, children: Sequence[Child]) -> None:
-    if not 1 <= level <= LEVEL_MAX or not 1 <= len(children) <= INDEX_CHILDREN_MAX:
-        raise DataError("an index node has no children, too many, or an impossible level")
-    before = None
-    for child in children:
-        if before is not None and child.key <= before:
-            raise DataError("the keys of an index node are not in order")
-        if not 1 <= child.rows <= _COUNT_MAX or not 0 <= child.size <= _COUNT_MAX * LEAF_ROWS_MAX:
-            raise DataError("an index node counts its rows wrong")
-        before = child.key
-    if sum(child.rows for child in children) > _COUNT_MAX:
-        raise DataError("an index node counts its rows wrong")
+    check_references(objects)
+    references = objects.cast(pa.string()).to_pylist()
+    levels = [level - 1] * count
+    children = [Child(*values) for values in zip(keys, ids, references, row_counts, sizes, levels, strict=True)]
+    return Index(node_id, level, children)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fabric.errors import DataError
+from fabric.errors import DataError, InvalidInputError
 from fabric.model import paths, xattrs
 from fabric.model.digest import DIGEST_BYTES, DigestKind
 from fabric.model.entry import Entry, Kind
@@ -58,9 +58,16 @@ LOGICAL = pa.schema(
 SCHEMA = LOGICAL.append(pa.field("extents", EXTENTS, nullable=False))
 """... and where its bytes lie. If xattrs_digest is set, the last extent of the row is that of the attribute set."""
 
+_FOLD = bytes.maketrans(b"/", b"\x00")
+
 
 def from_entries(entries: Iterable[tuple[Entry, Sequence[Extent]]]) -> pa.Table:
-    """Return rows of SCHEMA, sorted in tree order, from entries with their extents."""
+    """Return rows of SCHEMA, sorted in tree order, from entries with their extents.
+
+    Raises:
+        InvalidInputError: a number does not fit its column, or a digest has not 32 bytes. (What a tree may hold is checked
+            when it is encoded.)
+    """
     ordered = sorted(entries, key=lambda pair: paths.path_key(pair[0].path))
     columns: dict[str, list[object]] = {name: [] for name in SCHEMA.names}
     for entry, extents in ordered:
@@ -75,7 +82,10 @@ def from_entries(entries: Iterable[tuple[Entry, Sequence[Extent]]]) -> pa.Table:
         columns["xattrs_digest"].append(entry.xattrs_digest)
         columns["link_group"].append(entry.link_group)
         columns["extents"].append([extent_dict(extent) for extent in extents])
-    return pa.table([pa.array(columns[field.name], field.type) for field in SCHEMA], schema=SCHEMA)
+    try:
+        return pa.table([pa.array(columns[field.name], field.type) for field in SCHEMA], schema=SCHEMA)
+    except (pa.ArrowException, OverflowError, TypeError) as error:
+        raise InvalidInputError(f"an entry has a value that its column cannot hold: {error}") from None
 
 
 def extent_dict(extent: Extent) -> dict[str, Any]:
@@ -139,7 +149,12 @@ def iter_entries(batch: pa.RecordBatch | pa.Table) -> Iterator[Entry]:
 
 def extents_at(batch: pa.RecordBatch | pa.Table, index: int) -> list[Extent]:
     """Return the extents of one row."""
-    return [extent_of(value) for value in batch.column("extents")[index].as_py()]
+    return extents_at_leaf(batch.column("extents"), index)
+
+
+def extents_at_leaf(column: Any, index: int) -> list[Extent]:
+    """Return one value of a column of extents."""
+    return [extent_of(value) for value in column[index].as_py()]
 
 
 def single_chunk(column: pa.ChunkedArray | pa.Array) -> pa.Array:
@@ -153,8 +168,31 @@ def single_chunk(column: pa.ChunkedArray | pa.Array) -> pa.Array:
 
 def sort_keys(batch: pa.RecordBatch | pa.Table) -> pa.Array:
     """Return the sort key of each row (`paths.sort_key`), as a binary array."""
-    folded = pc.replace_substring(single_chunk(batch.column("parent")), b"/", b"\x00")
+    folded = fold(single_chunk(batch.column("parent")))
     return pc.binary_join_element_wise(folded, single_chunk(batch.column("name")), pa.scalar(paths.SEPARATOR, pa.binary()))
+
+
+def fold(parent: pa.Array) -> pa.Array:
+    """Return parent paths as sort keys hold them: `/` as 0x00. All bytes at once, since no length changes."""
+    ends = offsets(parent)
+    data = raw_bytes(parent).translate(_FOLD)
+    ends = ends - ends[0] if ends[0] else ends
+    return pa.Array.from_buffers(pa.binary(), len(parent), [None, pa.py_buffer(ends), pa.py_buffer(data)])
+
+
+def parent_starts(parent: pa.Array) -> npt.NDArray[np.int64]:
+    """Return the row numbers at which a run of equal parents begins."""
+    if len(parent) < 2:
+        return np.zeros(len(parent), np.int64)
+    changed = pc.not_equal(parent.slice(1), parent.slice(0, len(parent) - 1)).to_numpy(zero_copy_only=False)
+    return np.concatenate((np.zeros(1, np.int64), np.flatnonzero(changed) + 1))
+
+
+def raw_bytes(column: pa.Array) -> bytes:
+    """Return the values of a binary column back to back."""
+    ends = offsets(column)
+    buffer = column.buffers()[2]
+    return b"" if buffer is None else bytes(memoryview(buffer)[int(ends[0]) : int(ends[-1])])
 
 
 def full_paths(batch: pa.RecordBatch | pa.Table) -> pa.Array:
@@ -164,11 +202,15 @@ def full_paths(batch: pa.RecordBatch | pa.Table) -> pa.Array:
     return pc.if_else(pc.equal(pc.binary_length(parent), 0), name, joined)
 
 
+def rising(keys: pa.Array) -> npt.NDArray[np.bool_]:
+    """Return, for each value but the first, whether it is above the one before."""
+    below = pc.less(keys.slice(0, len(keys) - 1), keys.slice(1))
+    return below.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+
+
 def is_strictly_sorted(keys: pa.Array) -> bool:
     """Whether sort keys rise from row to row: sorted, and no path twice."""
-    if len(keys) < 2:
-        return True
-    return bool(pc.all(pc.less(keys.slice(0, len(keys) - 1), keys.slice(1))).as_py())
+    return len(keys) < 2 or bool(rising(keys).all())
 
 
 def sort(table: pa.Table) -> pa.Table:
