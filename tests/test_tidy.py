@@ -34,7 +34,7 @@ SDK_HOMES = {
     "minio": ("fabric.objects", "fabric.testing"),
     "urllib3": ("fabric.objects", "fabric.testing"),
     "boto3": ("fabric.objects", "fabric.testing"),
-    "tenacity": ("fabric.objects",),
+    "tenacity": ("fabric.objects", "fabric.repo"),
     "sqlalchemy": ("fabric.metastore",),
     "alembic": ("fabric.metastore",),
     "sqlite3": ("fabric.metastore", "fabric.ingest"),
@@ -159,7 +159,8 @@ def test_nothing_is_a_stub():
             if isinstance(node, ast.ClassDef) or id(node) in protocols:
                 continue
             decorators = {ast.unparse(decorator).rpartition(".")[2] for decorator in node.decorator_list}
-            if not decorators & {"overload", "abstractmethod"} and _is_stub(_body(node)):
+            # What a subclass gives: a conformance suite leaves the fixture to the test of each adapter.
+            if not decorators & {"overload", "abstractmethod", "fixture"} and _is_stub(_body(node)):
                 stubs.append(_where(path, node))
     assert stubs == []
 
