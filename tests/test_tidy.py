@@ -42,16 +42,19 @@ SDK_HOMES = {
     "fsspec": ("fabric.filesystem",),
     "click": ("fabric.cli",),
     "rich": ("fabric.cli",),
+    "yaml": ("fabric.cli",),
     "platformdirs": ("fabric.config",),
     "tomllib": ("fabric.config",),
 }
 
 # Who may read settings; everything below gets plain values.
-CONFIG_READERS = ("fabric.cli", "fabric.filesystem", "fabric.repo.connect", "fabric.config")
+CONFIG_READERS = ("fabric.cli", "fabric.filesystem", "fabric.repo.fabric", "fabric.config")
 
 # Who reads the environment, and what of it, beside fabric.config.
 ENVIRONMENT_READERS = {
     "fabric.config": "FABRIC_*",
+    "fabric.cli.terminal": "NO_COLOR, TERM: what every program on a terminal asks",
+    "fabric.objects.s3_settings": "AWS_*: what every S3 client reads, credentials that are no settings of ours",
     "fabric.testing": "tools of the tests",
 }
 
