@@ -2,7 +2,7 @@
 
     flag  >  FABRIC_* variable  >  ./fabric.toml  >  user file  >  default
 
-Faces (cli, filesystem) and `fabric.repo.connect` ask here once and pass plain values down; nothing below knows that an
+Faces (cli, filesystem) and `fabric.connect` ask here once and pass plain values down; nothing below knows that an
 environment exists. Each setting is one field of `Settings`, whose metadata holds how a value is read, so that flags,
 variables and files cannot drift apart:
 
