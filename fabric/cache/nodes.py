@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from fabric.errors import DataError, ObjectNotFoundError
 from fabric.model.envelope import ObjectKind, decode_header
 from fabric.model.ids import DatasetId, ObjectRef
-from fabric.model.node import Child, Index, Leaf, decode_index, decode_leaf
+from fabric.model.node import UNKNOWN_LEVEL, Child, Index, Leaf, decode_index, decode_leaf
 from fabric.objects.keys import data_key
 from fabric.objects.port import ObjectStore
 from fabric.objects.writer import ObjectWriter
@@ -63,6 +63,9 @@ class NodeReader:
         node = found[0] if found is not None else self._fetch(child)
         if node.id != child.id:
             raise DataError(f"object {child.object} holds tree node {node.id.hex()}, not {child.id.hex()}")
+        if child.level not in (UNKNOWN_LEVEL, node.level if isinstance(node, Index) else 0):
+            # Levels fall by one from parent to child, so no tree made by somebody else leads down without end.
+            raise DataError(f"tree node {child.id.hex()} is not of the level that its parent says")
         return node
 
     def leaf(self, child: Child) -> Leaf:

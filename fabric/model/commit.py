@@ -20,7 +20,7 @@ from fabric.model.ids import CommitId, NodeId, parse_commit_id
 COMMIT_BYTES_MAX = 1024 * 1024
 PARENTS_MAX = 16
 TEXT_LENGTH_MAX = 64 * 1024
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z")
 _FIELDS = {"author", "entries", "message", "metadata", "parents", "size", "time", "tree", "version"}
 
 
@@ -51,14 +51,15 @@ class Commit:
 
 def now_text(now: datetime | None = None) -> str:
     """Return a time (default: the present) as all of our records write it."""
-    return (now or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # Not strftime: it leaves out the leading zeros of a year before 1000.
+    return (now or datetime.now(UTC)).astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def encode(commit: Commit) -> tuple[CommitId, bytes]:
     """Return the id and the object bytes of a commit.
 
     Raises:
-        InvalidInputError: a text is too long, or is not text (lone surrogates).
+        InvalidInputError: a text is too long, or is not text (lone surrogates), or a field is not what a reader accepts.
     """
     for text in (commit.author, commit.message, *commit.metadata.keys(), *commit.metadata.values()):
         if not isinstance(text, str):
@@ -77,7 +78,10 @@ def encode(commit: Commit) -> tuple[CommitId, bytes]:
         "version": "1",
     }
     try:
+        _from_json(value)
         raw = rfc8785.dumps(value)
+    except DataError as error:
+        raise InvalidInputError(f"the commit cannot be written: {error}") from None
     except (rfc8785.CanonicalizationError, UnicodeError) as error:
         raise InvalidInputError(f"the commit cannot be written as JSON: {error}") from None
     if len(raw) > COMMIT_BYTES_MAX:
@@ -93,9 +97,10 @@ def decode(data: bytes | memoryview, expected: CommitId | None = None) -> tuple[
         DataError: it does not decode, is not canonical, or is not the commit of the `expected` id.
         UnsupportedFormatError: written by a newer release.
     """
-    raw = bytes(envelope.decode_header(data, envelope.ObjectKind.COMMIT))
-    if len(raw) > COMMIT_BYTES_MAX:
+    payload = envelope.decode_header(data, envelope.ObjectKind.COMMIT)
+    if len(payload) > COMMIT_BYTES_MAX:
         raise DataError("a commit is over the limit of its size")
+    raw = bytes(payload)
     commit_id = CommitId(block_digest(raw).hex())
     if expected is not None and commit_id != expected:
         raise DataError(f"commit {expected} was asked for, {commit_id} was found", subject=expected)
@@ -111,6 +116,23 @@ def decode(data: bytes | memoryview, expected: CommitId | None = None) -> tuple[
     return commit_id, commit
 
 
+def _is_time(text: str) -> bool:
+    if not _TIME.fullmatch(text):
+        return False
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _parent(text: str) -> CommitId:
+    try:
+        return parse_commit_id(text)
+    except InvalidInputError as error:
+        raise DataError(f"a commit's parent does not decode: {error}") from None
+
+
 def _from_json(value: object) -> Commit:
     if not isinstance(value, dict) or set(value) != _FIELDS or value["version"] != "1":
         raise DataError("a commit has missing or unknown fields")
@@ -122,13 +144,13 @@ def _from_json(value: object) -> Commit:
     texts = [value[name] for name in ("author", "entries", "message", "size", "time", "tree")]
     if not all(isinstance(text, str) for text in texts):
         raise DataError("a commit's fields are not text")
-    if not _TIME.fullmatch(value["time"]) or not re.fullmatch(r"[0-9a-f]{64}", value["tree"]):
+    if not _is_time(value["time"]) or not re.fullmatch(r"[0-9a-f]{64}", value["tree"]):
         raise DataError("a commit's time or tree does not decode")
     if not all(re.fullmatch(r"0|[1-9][0-9]{0,17}", value[name]) for name in ("entries", "size")):
         raise DataError("a commit's counts do not decode")
     return Commit(
         tree=NodeId(bytes.fromhex(value["tree"])),
-        parents=tuple(parse_commit_id(parent) for parent in value["parents"]),
+        parents=tuple(map(_parent, value["parents"])),
         author=value["author"],
         time=value["time"],
         message=value["message"],

@@ -5,6 +5,7 @@ the concatenated BLAKE3-256 of the content's blocks of BLOCK_BYTES (the last may
 alone, and a changed block changes one digest.
 """
 
+import struct
 from collections.abc import Sequence
 from enum import IntEnum
 
@@ -13,6 +14,7 @@ from blake3 import blake3
 BLOCK_BYTES = 4 * 1024 * 1024
 DIGEST_BYTES = 32
 _BLOCKS_CONTEXT = "fabric 2026-11 file of blocks"
+_DEFERRED_CONTEXT = "fabric 2026-11 deferred content"
 NO_DIGEST = bytes(DIGEST_BYTES)
 
 
@@ -48,8 +50,18 @@ def content_digest(data: bytes | bytearray | memoryview) -> bytes:
     """Return the digest of a whole content that is in memory."""
     if len(data) <= BLOCK_BYTES:
         return block_digest(data)
-    view = memoryview(data)
+    view = memoryview(data).cast("B")
     return blocks_digest([block_digest(view[i : i + BLOCK_BYTES]) for i in range(0, len(view), BLOCK_BYTES)])
+
+
+def deferred_digest(location: str, key: str, version: str, size: int) -> bytes:
+    """Return what stands for the digest of an external object that nobody has read yet (DigestKind.DEFERRED).
+
+    It says which object was meant, not what is in it: it is never compared with bytes, and never makes two files one.
+    """
+    parts = [part.encode("utf-8", "surrogatepass") for part in (location, key, version)]
+    raw = b"".join(struct.pack("<I", len(part)) + part for part in parts) + struct.pack("<Q", size)
+    return blake3(raw, derive_key_context=_DEFERRED_CONTEXT).digest()
 
 
 def zero_digest(length: int) -> bytes:

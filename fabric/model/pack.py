@@ -6,21 +6,23 @@ extents of a tree and never need the records; they are there so that a pack expl
 
 import struct
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from fabric.errors import DataError
+from fabric.errors import DataError, InvalidInputError
 from fabric.model import envelope
-from fabric.model.digest import block_digest
+from fabric.model.digest import DIGEST_BYTES, block_digest
 
 RECORD = np.dtype(
-    [("digest", "V32"), ("offset", "<u8"), ("stored", "<u8"), ("length", "<u8"), ("codec", "u1"), ("pad", "V7")]
+    [("digest", "V32"), ("offset", "<u8"), ("stored", "<u8"), ("length", "<u8"), ("codec", "u1"), ("pad", "u1", (7,))]
 )
 _TRAILER = struct.Struct("<Q32s8s")
 _TRAILER_MAGIC = b"FABPACK1"
 PACK_BYTES = 64 * 1024 * 1024
 """Where a writer closes a pack and begins the next. Larger ones are legal."""
 RECORDS_MAX = 1_000_000
+_NUMBER_MAX = 2**53
 CONTENT_START = envelope.HEADER_BYTES
 
 
@@ -41,7 +43,13 @@ def header() -> bytes:
 
 
 def footer(records: list[tuple[bytes, int, int]]) -> bytes:
-    """Return what follows the contents, from (digest, offset, length) of uncompressed contents in order of offsets."""
+    """Return what follows the contents, from (digest, offset, length) of uncompressed contents in order of offsets.
+
+    Raises:
+        InvalidInputError: more than RECORDS_MAX contents: no reader would take them.
+    """
+    if len(records) > RECORDS_MAX:
+        raise InvalidInputError(f"{len(records)} contents are over the limit of {RECORDS_MAX} of a pack")
     table = np.zeros(len(records), RECORD)
     if records:
         digests, starts, lengths = zip(*records, strict=True)
@@ -78,14 +86,22 @@ def decode_footer(tail: bytes | memoryview, tail_offset: int) -> list[PackRecord
     if block_digest(raw) != digest:
         raise DataError("a pack's records differ from their digest")
     table = np.frombuffer(raw, RECORD)
-    end = CONTENT_START
-    result = []
-    for row in table:
-        record = PackRecord(
-            row["digest"].tobytes(), int(row["offset"]), int(row["stored"]), int(row["length"]), int(row["codec"])
-        )
-        if record.offset < end or record.offset + record.stored > tail_offset + start or any(row["pad"].tobytes()):
-            raise DataError("a pack's record points outside of its contents")
-        end = record.offset + record.stored
-        result.append(record)
-    return result
+    _check(table, tail_offset + start)
+    columns = (table[name].tolist() for name in ("offset", "stored", "length", "codec"))
+    digests = [raw[at : at + DIGEST_BYTES] for at in range(0, len(raw), RECORD.itemsize)]
+    return [PackRecord(*values) for values in zip(digests, *columns, strict=True)]
+
+
+def _check(table: Any, end: int) -> None:
+    """Check that the records lie in order between the envelope and `end`, without overlap."""
+    offset, stored, length = (table[name] for name in ("offset", "stored", "length"))
+    if not len(table):
+        return
+    # Bounded first, so that no sum overflows.
+    if any(int(part.max()) > _NUMBER_MAX for part in (offset, stored, length)) or not np.all(stored) or not np.all(length):
+        raise DataError("a pack's record is empty or out of range")
+    ends = offset + stored
+    if int(offset[0]) < CONTENT_START or np.any(offset[1:] < ends[:-1]) or int(ends[-1]) > end:
+        raise DataError("a pack's record points outside of its contents")
+    if np.any((table["codec"] == 0) & (stored != length)) or np.any(table["pad"]):
+        raise DataError("a pack's record contradicts itself")

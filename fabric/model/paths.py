@@ -61,7 +61,10 @@ def parse_path(text: str | bytes) -> bytes:
     Raises:
         InvalidInputError: as check_path; `.` and `..` are refused, not resolved.
     """
-    raw = os.fsencode(text) if isinstance(text, str) else bytes(text)
+    try:
+        raw = os.fsencode(text) if isinstance(text, str) else bytes(text)
+    except UnicodeEncodeError:
+        raise InvalidInputError(f"{text[:80]!r} cannot be a path: it is not text", subject=ascii(text[:80])) from None
     return check_path(b"/".join(part for part in raw.split(b"/") if part))
 
 

@@ -10,7 +10,7 @@ In an address the first `@` ends the dataset, and the first `/` after it starts 
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 
 from fabric.errors import InvalidInputError
 from fabric.model.commit import now_text
@@ -75,7 +75,7 @@ def parse_ref(text: str) -> Ref:
         parse_name(base, "ref")
     steps = 0
     for part in match["steps"].split("~")[1:]:
-        steps += int(part[:8] or 1) if part else 1
+        steps += int(part) if part else 1
     if steps > STEPS_MAX:
         raise InvalidInputError(f"{text[:80]!r} goes back too far", subject=text[:80])
     return Ref(base, None if match["time"] is None else parse_time(match["time"]), steps)
@@ -88,19 +88,25 @@ def parse_time(text: str) -> str:
         InvalidInputError: it is neither.
     """
     try:
-        value = datetime.fromisoformat(text.strip())
+        value = _date_end(text.strip()) or datetime.fromisoformat(text.strip())
     except ValueError:
         raise InvalidInputError(
             f"{text[:40]!r} is not a time", subject=text[:40], hint="write 2026-01-31 or 2026-01-31T12:00:00Z"
         ) from None
-    if re.fullmatch(r"\d{4}-?\d\d-?\d\d", text.strip()):
-        value = datetime.combine(value.date(), time.max)
     if value.tzinfo is None:
         value = value.replace(tzinfo=UTC)
     try:
         return now_text(value)
     except (OverflowError, ValueError):
         raise InvalidInputError(f"{text[:40]!r} is not a time", subject=text[:40]) from None
+
+
+def _date_end(text: str) -> datetime | None:
+    """Return the last moment of a date, or None if `text` is not a date alone."""
+    try:
+        return datetime.combine(date.fromisoformat(text), time.max)
+    except ValueError:
+        return None
 
 
 def parse_address(text: str) -> Address:
