@@ -73,15 +73,14 @@ def _by_prefix(store: DatasetStore, prefix: str, dataset_name: str) -> CommitInf
 def ancestors(store: DatasetStore, start: CommitInfo) -> Iterator[CommitInfo]:
     """Yield a commit and all before it, the newest first; each once. Read as it is consumed."""
     seen = {start.id}
-    queue = [(_newest_first(start), start.id, start)]
+    queue = [_queued(start)]
     while queue:
-        _, _, info = heapq.heappop(queue)
+        info = store.commit(heapq.heappop(queue)[1])
         yield info
         for parent in info.commit.parents:
             if parent not in seen:
                 seen.add(parent)
-                above = store.commit(parent)
-                heapq.heappush(queue, (_newest_first(above), parent, above))
+                heapq.heappush(queue, _queued(store.commit(parent)))
 
 
 class _Reversed(str):
@@ -93,8 +92,9 @@ class _Reversed(str):
         return str.__gt__(self, other)
 
 
-def _newest_first(info: CommitInfo) -> _Reversed:
-    return _Reversed(info.commit.time)
+def _queued(info: CommitInfo) -> tuple[_Reversed, CommitId]:
+    """Return what sorts a commit in a queue: the newest first."""
+    return _Reversed(info.commit.time), info.id
 
 
 def is_ancestor(store: DatasetStore, above: CommitId, below: CommitInfo) -> bool:
@@ -110,10 +110,10 @@ def merge_base(store: DatasetStore, first: CommitInfo, second: CommitInfo) -> Co
     """
     sides: dict[CommitId, int] = {first.id: 1}
     sides[second.id] = sides.get(second.id, 0) | 2
-    queue = [(_newest_first(info), info.id, info) for info in {first.id: first, second.id: second}.values()]
+    queue = [_queued(first), _queued(second)]
     heapq.heapify(queue)
     while queue:
-        _, _, info = heapq.heappop(queue)
+        info = store.commit(heapq.heappop(queue)[1])
         side = sides[info.id]
         if side == 3:
             return info
@@ -121,6 +121,5 @@ def merge_base(store: DatasetStore, first: CommitInfo, second: CommitInfo) -> Co
             before = sides.get(parent, 0)
             if before | side != before:
                 sides[parent] = before | side
-                above = store.commit(parent)
-                heapq.heappush(queue, (_newest_first(above), parent, above))
+                heapq.heappush(queue, _queued(store.commit(parent)))
     return None

@@ -9,6 +9,7 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from fabric.errors import (
     AlreadyExistsError,
@@ -18,7 +19,6 @@ from fabric.errors import (
     SourceError,
     UnsupportedFormatError,
 )
-from fabric.model.ids import new_ulid
 
 FILE_NAME = "fabric.json"
 VERSION = "1"
@@ -41,37 +41,42 @@ class Home:
 
     def metastore_url(self, directory: Path) -> str:
         """Return the URL of the metastore."""
-        return self.metastore if "://" in self.metastore else f"sqlite:///{directory / self.metastore}"
+        return self.metastore if "://" in self.metastore else f"sqlite://{quote(str(directory / self.metastore))}"
 
 
-def create(directory: Path, *, store: str | None = None, metastore: str | None = None, fabric_id: str | None = None) -> Home:
-    """Make a home; the directory is made if it is not there.
+def check_new(directory: Path) -> None:
+    """Make the directory if it is not there, and check that a fabric may be made in it.
 
     Raises:
         AlreadyExistsError: there is a fabric already.
         InvalidInputError: the directory holds other files.
-        SourceError: it cannot be written.
+        SourceError: it cannot be made or read.
     """
-    home = Home(fabric_id or new_ulid(), store or EMBEDDED_STORE, metastore or EMBEDDED_METASTORE)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        if (directory / FILE_NAME).exists():
-            raise AlreadyExistsError(
-                f"{directory} is a fabric already", subject=str(directory), hint="use it with --endpoint, or choose another"
-            )
-        others = [name for name in os.listdir(directory) if name not in (EMBEDDED_STORE, EMBEDDED_METASTORE)]
-        if others and fabric_id is None:
-            raise InvalidInputError(
-                f"{directory} is not empty (it holds {others[0]!r})",
-                subject=str(directory),
-                hint="give a new or an empty directory",
-            )
-        _write(directory / FILE_NAME, json.dumps(asdict(home), indent=2) + "\n")
-    except (AlreadyExistsError, InvalidInputError):
-        raise
+        names = os.listdir(directory)
     except OSError as error:
         raise _cannot(directory, "be made a fabric", error) from error
-    return home
+    if FILE_NAME in names:
+        raise AlreadyExistsError(
+            f"{directory} is a fabric already", subject=str(directory), hint="use it with --endpoint, or choose another"
+        )
+    # An init that was cut off may have left these; it is simply done again.
+    others = [name for name in names if name != EMBEDDED_STORE and not name.startswith(EMBEDDED_METASTORE)]
+    if others:
+        raise InvalidInputError(
+            f"{directory} is not empty (it holds {others[0]!r})",
+            subject=str(directory),
+            hint="give a new or an empty directory",
+        )
+
+
+def write(directory: Path, home: Home) -> None:
+    """Write what a home says: the last step of making a fabric. Raises SourceError."""
+    try:
+        _write(directory / FILE_NAME, json.dumps(asdict(home), indent=2) + "\n")
+    except OSError as error:
+        raise _cannot(directory, "be made a fabric", error) from error
 
 
 def _write(path: Path, text: str) -> None:

@@ -240,19 +240,12 @@ def subtree(tree: Tree, path: bytes) -> Any:
 
 def moved(table: Any, old: bytes, new: bytes) -> Any:
     """Return rows of the subtree `old` as they are below `new`; their order stays."""
-    parent = rows.single_chunk(table.column("parent"))
-    below = parent.slice(1)
-    tail = pc.binary_slice(below, len(old) + (1 if not new else 0)) if old else below
-    if not old and new:
-        tail = pc.if_else(
-            pc.equal(pc.binary_length(below), 0),
-            below,
-            pc.binary_join_element_wise(pa.scalar(b"/", pa.binary()), below, pa.scalar(b"", pa.binary())),
-        )
-    changed = pc.binary_join_element_wise(pa.scalar(new, pa.binary()), tail, pa.scalar(b"", pa.binary()))
+    below = pc.dictionary_encode(rows.single_chunk(table.column("parent")).slice(1))
+    tails = [parent[len(old) + 1 :] if old else parent for parent in below.dictionary.to_pylist()]
+    renamed = pa.array([paths.join(new, tail) if new else tail for tail in tails], pa.binary())
     top_parent, top_name = paths.split(new)
     name = rows.single_chunk(table.column("name"))
-    parents = pa.concat_arrays([pa.array([top_parent], pa.binary()), changed.cast(pa.binary())])
+    parents = pa.concat_arrays([pa.array([top_parent], pa.binary()), renamed.take(below.indices)])
     names = pa.concat_arrays([pa.array([top_name], pa.binary()), name.slice(1)])
     result = table.set_column(0, rows.SCHEMA.field("parent"), parents).set_column(1, rows.SCHEMA.field("name"), names)
     return rows.sort(result)

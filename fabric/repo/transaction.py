@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
@@ -167,12 +167,12 @@ class Transaction:
         except OSError as error:
             raise SourceError(f"{os.fspath(data)} cannot be read: {error.strerror}", subject=os.fspath(data)) from error
 
-    def _with_attributes(self, entry: Entry, attributes: Mapping[bytes, bytes]) -> tuple[Entry, list[Extent]]:
+    def _with_attributes(self, entry: Entry, attributes: Mapping[bytes, bytes]) -> tuple[Entry, Sequence[Extent]]:
         raw = xattrs.encode(attributes)
         if len(raw) <= xattrs.XATTRS_INLINE_BYTES_MAX:
-            return replace(entry, xattrs=dict(attributes), xattrs_digest=b""), []
+            return replace(entry, xattrs=dict(attributes), xattrs_digest=b""), ()
         content = self._session.packs.add(raw)
-        return replace(entry, xattrs={}, xattrs_digest=content.digest), [*content.extents]
+        return replace(entry, xattrs={}, xattrs_digest=content.digest), content.extents
 
     def put_tree(
         self,
@@ -268,13 +268,18 @@ class Transaction:
         raw = paths.parse_path(path)
         entry = self._staging.need(raw)
         extents = [*self._staging.extents(raw)]
-        given = {"mode": mode, "uid": uid, "gid": gid, "mtime_ns": mtime_ns}
-        changed = replace(entry, **{name: value for name, value in given.items() if value is not None})
+        changed = replace(
+            entry,
+            mode=entry.mode if mode is None else mode & MODE_BITS,
+            uid=entry.uid if uid is None else uid,
+            gid=entry.gid if gid is None else gid,
+            mtime_ns=entry.mtime_ns if mtime_ns is None else mtime_ns,
+        )
         if attributes is not None:
             if entry.xattrs_digest:
                 extents.pop()
             changed, extra = self._with_attributes(changed, attributes)
-            extents += extra
+            extents.extend(extra)
         self._staging.set(changed, extents)
         return changed
 
