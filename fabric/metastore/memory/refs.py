@@ -87,7 +87,7 @@ class MemoryRefs:
         parse_dataset_id(dataset)
         parse_name(name, "ref name")
         with self._state.use() as tables:
-            return tuple(tables.reflog.get((dataset, name), ()))
+            return list(tables.reflog.get((dataset, name), ()))
 
 
 class MemoryCommits:
