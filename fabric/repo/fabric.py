@@ -58,6 +58,19 @@ class Fabric:
         """Who commits and moves refs."""
         return self.settings.author
 
+    @property
+    def state(self) -> Path:
+        """The local directory of what saves work and may be lost: stat caches, journals."""
+        return self.settings.state_dir
+
+    def own_directories(self) -> list[tuple[int, int]]:
+        """Return device and inode of the fabric's own directory, which no put enters."""
+        try:
+            found = os.stat(self.endpoint)
+        except OSError:
+            return []
+        return [(found.st_dev, found.st_ino)]
+
     def datasets(self) -> list[DatasetRecord]:
         """Return all datasets, by name."""
         found: list[DatasetRecord] = []

@@ -5,7 +5,7 @@ import socket
 import threading
 from collections.abc import Sequence
 
-from fabric.errors import FabricError
+from fabric.errors import FabricError, LeaseLostError, NotFoundError
 from fabric.metastore.port import Metastore
 from fabric.metastore.records import LeaseRecord
 from fabric.model.ids import CommitId, DatasetId, LeaseId, new_ulid
@@ -27,12 +27,30 @@ class WriterLease:
     ref update, never here.
     """
 
-    def __init__(self, metastore: Metastore, dataset: DatasetId, bases: Sequence[CommitId]) -> None:
+    def __init__(
+        self,
+        metastore: Metastore,
+        dataset: DatasetId,
+        bases: Sequence[CommitId],
+        *,
+        resumed: tuple[LeaseId, int] | None = None,
+    ) -> None:
         self._metastore = metastore
-        self._record = metastore.leases.begin(LeaseId(new_ulid()), dataset, holder_name(), tuple(bases))
+        self._record = self._resume(resumed, dataset, bases) if resumed else self._begin(dataset, bases)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="fabric-lease", daemon=True)
         self._thread.start()
+
+    def _begin(self, dataset: DatasetId, bases: Sequence[CommitId]) -> LeaseRecord:
+        return self._metastore.leases.begin(LeaseId(new_ulid()), dataset, holder_name(), tuple(bases))
+
+    def _resume(self, key: tuple[LeaseId, int], dataset: DatasetId, bases: Sequence[CommitId]) -> LeaseRecord:
+        """Go on with the lease of an interrupted run, under which its objects are still kept; else begin another."""
+        try:
+            record = self._metastore.leases.beat(*key, bases=tuple(bases))
+        except (LeaseLostError, NotFoundError):
+            return self._begin(dataset, bases)
+        return record if record.dataset == dataset else self._begin(dataset, bases)
 
     @property
     def record(self) -> LeaseRecord:

@@ -1,10 +1,12 @@
 """What a writer holds while it works: lease, object writer, pack writer. Made at the first need, ended once."""
 
+import contextlib
 from collections.abc import Sequence
 from types import TracebackType
 from typing import BinaryIO, Self
 
 from fabric.errors import FabricError
+from fabric.ingest.journal import Journal
 from fabric.ingest.packer import PackWriter
 from fabric.model.content import Content
 from fabric.model.digest import BLOCK_BYTES
@@ -23,6 +25,18 @@ class WriteSession:
         self._lease: WriterLease | None = None
         self._writer: ObjectWriter | None = None
         self._packs: PackWriter | None = None
+        self._journal: Journal | None = None
+
+    def resume(self, journal: Journal) -> None:
+        """Keep a journal of packs, and use what the interrupted run that left it has sent.
+
+        Only before anything was written. The journal then lives as long as the session: it is removed when the session ends
+        well, and left for the next run (with a lease that nobody ends) when it fails.
+        """
+        assert not self.is_begun
+        self._lease = WriterLease(self._store.metastore, self._store.dataset, self._bases, resumed=journal.lease)
+        journal.begin(*self._lease.key)
+        self._journal = journal
 
     def __enter__(self) -> Self:
         return self
@@ -34,6 +48,11 @@ class WriteSession:
     def is_begun(self) -> bool:
         """Whether anything was written."""
         return self._lease is not None
+
+    @property
+    def journal(self) -> Journal | None:
+        """The journal, if there is one."""
+        return self._journal
 
     @property
     def lease(self) -> WriterLease:
@@ -54,7 +73,7 @@ class WriteSession:
     def packs(self) -> PackWriter:
         """The writer of contents."""
         if self._packs is None:
-            self._packs = PackWriter(self.writer)
+            self._packs = PackWriter(self.writer, log=self._journal)
         return self._packs
 
     def add_stream(self, file: BinaryIO) -> Content:
@@ -76,11 +95,17 @@ class WriteSession:
         if self._packs is not None:
             self._packs.finish()
 
+    def abandon(self) -> None:
+        """End the lease although nothing was published: nothing was to be."""
+        if self._lease is not None:
+            self._lease.finish()
+
     def close(self, *, failed: bool) -> None:
         """End the writers, and the lease if nothing published it away. May be called twice."""
         packs, self._packs = self._packs, None
         writer, self._writer = self._writer, None
         lease, self._lease = self._lease, None
+        journal, self._journal = self._journal, None
         if packs is not None:
             packs.close()
         if writer is not None:
@@ -88,12 +113,12 @@ class WriteSession:
             writer.close()
         if lease is not None:
             lease.stop()
-            if failed:
-                try:
-                    lease.finish()
-                except FabricError:
-                    # The failure that brought us here matters more; a lease without beats is marked as lapsed.
-                    return
+        if journal is not None:
+            (journal.close if failed else journal.finish)()
+        elif lease is not None and failed:
+            # The failure that brought us here matters more than this one: a lease without beats is marked as lapsed.
+            with contextlib.suppress(FabricError):
+                lease.finish()
 
 
 def _read_block(file: BinaryIO) -> bytes:

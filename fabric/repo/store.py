@@ -11,8 +11,9 @@ from fabric.errors import DataError, ObjectNotFoundError
 from fabric.metastore.port import Metastore
 from fabric.metastore.records import CommitRecord, RefRecord
 from fabric.model import commit as commits
-from fabric.model import paths
+from fabric.model import extents, paths
 from fabric.model.commit import Commit
+from fabric.model.extent import Extent
 from fabric.model.ids import CommitId, DatasetId
 from fabric.model.node import Child
 from fabric.objects.keys import data_key
@@ -92,6 +93,11 @@ class DatasetStore:
         if commit.tree != record.tree:
             raise DataError(f"the metastore and commit {commit_id[:12]} name different trees", subject=commit_id)
         return CommitInfo(commit_id, commit, record)
+
+    def extent_list(self, extent: Extent) -> list[Extent]:
+        """Return the extents that a LIST extent stands for; raises DataError."""
+        key = self.contents.object_key(extent.object)
+        return extents.decode(self.objects.get(key, extent.offset, extent.stored))
 
     def tree(self, info: CommitInfo) -> Tree:
         """Return the tree of a commit."""

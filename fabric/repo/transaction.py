@@ -8,6 +8,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
 from fabric.errors import FabricError, InvalidInputError, SourceError
+from fabric.ingest.result import IngestResult
+from fabric.ingest.statcache import Recorder
 from fabric.model import paths, xattrs
 from fabric.model.content import Content
 from fabric.model.digest import NO_DIGEST
@@ -19,13 +21,13 @@ from fabric.progress import NoProgress, Progress
 from fabric.repo.edit import apply_edits
 from fabric.repo.merge import conflict_error, three_way
 from fabric.repo.publish import Change, publish
+from fabric.repo.put import PutContext, put_tree
 from fabric.repo.session import WriteSession
 from fabric.repo.staging import Staging
 from fabric.repo.store import CommitInfo, DatasetStore
 from fabric.repo.view import Path, View
 
 if TYPE_CHECKING:
-    from fabric.ingest.tree import IngestResult
     from fabric.repo.dataset import Dataset
 
 Data = bytes | bytearray | memoryview | BinaryIO | os.PathLike[str]
@@ -62,6 +64,7 @@ class Transaction:
         self._session = WriteSession(store, [base.id] if base else [])
         self._staging = Staging(store.nodes, lambda: self._session.writer, base.root if base else None)
         self._is_over = False
+        self._recorders: list[Recorder] = []
 
     def __enter__(self) -> Self:
         return self
@@ -182,7 +185,7 @@ class Transaction:
         delete: bool = True,
         progress: Progress | None = None,
         **options: Any,
-    ) -> "IngestResult":
+    ) -> IngestResult:
         """Put a local directory at `path`: afterwards what is there equals the directory.
 
         Args:
@@ -190,18 +193,27 @@ class Transaction:
             path: where in the dataset.
             delete: remove what is at `path` and not in the directory; False keeps it.
             progress: told of files and bytes.
-            options: see `fabric.repo.put.put_tree`.
+            options: `ignore` (patterns in gitignore syntax) and `skip_unreadable`.
 
         Raises:
             SourceError: something in it cannot be read, or changed while it was read. Nothing is changed then.
         """
-        from fabric.repo.put import put_tree  # noqa: PLC0415
-
         self._check_open()
-        return put_tree(
-            self, self._store, self._session, self._staging, self._base, source, paths.parse_path(path),
-            delete=delete, progress=progress or NoProgress(), **options,
-        )  # fmt: skip
+        context = PutContext(
+            self._store,
+            self._session,
+            self._staging,
+            self._base,
+            self.dataset.fabric.state,
+            f"{self.dataset.fabric.id}/{self.dataset.id}/{self.branch}",
+            self.dataset.fabric.own_directories(),
+        )
+        result, recorder = put_tree(
+            context, source, paths.parse_path(path), delete=delete, progress=progress or NoProgress(), **options
+        )
+        if recorder is not None:
+            self._recorders.append(recorder)
+        return result
 
     def mkdir(self, path: Path, *, mode: int = 0o755, exist_ok: bool = False, parents: bool = True) -> None:
         """Make a directory; raises AlreadyExistsError, NotADirectoryInViewError, PathNotFoundError."""
@@ -299,6 +311,8 @@ class Transaction:
         try:
             root = self._staging.root() if self._base is None or self._session.is_begun or self._staging.is_changed else None
             if root is None or (self._base is not None and root.id == self._base.record.tree):
+                failed = False
+                self._session.abandon()
                 return None
             self._session.seal_packs()
             change = Change(self.branch, self._author, self.message, f"commit: {_first_line(self.message)}", self._metadata)
@@ -309,6 +323,16 @@ class Transaction:
             return self.result
         finally:
             self._session.close(failed=failed)
+            self._remember(failed)
+
+    def _remember(self, failed: bool) -> None:
+        """Let the next put of the same directories know what this one saw, if the branch has it now."""
+        commit = self.result or self._base
+        for recorder in self._recorders:
+            if failed or commit is None:
+                recorder.discard()
+            else:
+                recorder.save(commit.record.tree)
 
     def _build(self, head: CommitInfo | None, root: Child) -> tuple[Child, tuple[CommitId, ...]]:
         """Return the tree to commit on `head`: the transaction's own, or merged with what others did meanwhile."""
@@ -333,6 +357,7 @@ class Transaction:
         """Forget all changes. What was uploaded is garbage."""
         self._is_over = True
         self._session.close(failed=True)
+        self._remember(failed=True)
 
 
 def _first_line(message: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from fabric.cache.contents import ContentReader
 from fabric.errors import InvalidInputError, IsADirectoryInViewError, NotADirectoryInViewError, PathNotFoundError
 from fabric.model import paths, rows, xattrs
 from fabric.model.commit import Commit
@@ -21,7 +22,7 @@ from fabric.repo.store import CommitInfo, DatasetStore
 from fabric.repo.tree import Tree
 
 if TYPE_CHECKING:
-    from fabric.checkout import CheckoutResult
+    from fabric.checkout.options import CheckoutResult
     from fabric.repo.dataset import Dataset
 
 Path = str | bytes
@@ -59,6 +60,11 @@ class View:
     def commit(self) -> Commit:
         """What the commit says: author, time, message, metadata, counts."""
         return self.info.commit
+
+    @property
+    def contents(self) -> ContentReader:
+        """The reader of contents, for who has extents."""
+        return self._store.contents
 
     @property
     def tree(self) -> Tree:
@@ -251,7 +257,11 @@ class View:
         progress: Progress | None = None,
         **options: Any,
     ) -> "CheckoutResult":
-        """Write what is at `path` below the local directory `destination`; see `fabric.checkout.checkout` for options."""
+        """Write what is at `path` as the local directory (or file) `destination`.
+
+        `options` are those of `fabric.checkout.CheckoutOptions`. Raises as `fabric.checkout.checkout`.
+        """
+        # Checkout brings processes and shared memory, which readers never need.
         from fabric.repo.get import get  # noqa: PLC0415
 
         return get(self, paths.parse_path(path), destination, progress=progress or NoProgress(), **options)
