@@ -264,6 +264,32 @@ class S3Store:
             raise self._error(error, key) from None
         return url
 
+    def probe_stat(self, key: str) -> tuple[str, datetime]:
+        """Return an object's ETag and the server's time of its writing; for `fabric.objects.probe`."""
+        check_key(key)
+        self._require_obstore(key)
+        try:
+            found = obstore.head(self._client, key)
+        except _EXCEPTIONS as error:
+            raise self._error(error, key) from None
+        return found["e_tag"] or "", found["last_modified"]
+
+    def probe_if_match(self, key: str, etag: str) -> bool:
+        """Whether a get on the condition of this ETag is answered with the object; for `fabric.objects.probe`."""
+        check_key(key)
+        self._require_obstore(key)
+        try:
+            obstore.get(self._client, key, options={"if_match": etag}).bytes()
+        except obstore.exceptions.PreconditionError:
+            return False
+        except _EXCEPTIONS as error:
+            raise self._error(error, key) from None
+        return True
+
+    def _require_obstore(self, key: str) -> None:
+        if self._other() is not None:
+            raise UnavailableError("a forked child cannot probe", subject=key, hint="probe in a process of its own")
+
     def close(self) -> None:
         """See ObjectStore.close."""
         self._closed = True

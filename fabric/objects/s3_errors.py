@@ -106,9 +106,7 @@ def failure(  # noqa: PLR0911  (a table of cases, read from top to bottom)
         place: the bucket and endpoint, for people.
     """
     if code == "NoSuchBucket":
-        return NotFoundError(
-            "the bucket does not exist", subject=place, hint="check its name and the endpoint, or create it"
-        )
+        return NotFoundError(f"{place} does not exist", subject=place, hint="check its name and the endpoint, or create it")
     if code in _DENIED or status in (401, 403):
         why, hint = _DENIED.get(code, ("the credentials are refused", _HINT_KEYS))
         return AccessDeniedError(f"{place}: {why}{_said(code, status)}", subject=subject, hint=hint)

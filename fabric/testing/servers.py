@@ -5,7 +5,7 @@ Both listen on a free loopback port and vanish with the process that started the
 """
 
 import contextlib
-import http.client
+import logging
 import os
 import secrets
 import shutil
@@ -20,6 +20,9 @@ from types import TracebackType
 from typing import Any, Self
 
 import minio
+import minio.error
+import urllib3
+import urllib3.exceptions
 
 from fabric.errors import UnavailableError
 
@@ -65,7 +68,10 @@ class S3Server:
     def client(self) -> minio.Minio:
         """Return an administrator's client, for set-up and for looking behind the adapter's back."""
         host = self.endpoint.removeprefix("http://")
-        return minio.Minio(host, self.access_key, self.secret_key, secure=False, region=REGION)
+        # Not the library's own retries: they obey a Retry-After of a minute, which MinIO sends while it starts.
+        retries = urllib3.Retry(total=5, backoff_factor=0.1, status_forcelist=[500, 503], respect_retry_after_header=False)
+        pool = urllib3.PoolManager(timeout=10, retries=retries)
+        return minio.Minio(host, self.access_key, self.secret_key, secure=False, region=REGION, http_client=pool)
 
     def make_bucket(self, name: str = "") -> str:
         """Create a bucket, of a random name if none is given, and return the name."""
@@ -180,17 +186,14 @@ class MinioServer:
             )
 
     def _wait_ready(self) -> bool:
+        # Its health check says "ready" before it accepts signed requests, so a signed request is the check.
         assert self._process is not None
         end = time.monotonic() + _START_S_MAX
+        client = self.address.client()
         while time.monotonic() < end and self._process.poll() is None:
-            with contextlib.suppress(OSError, http.client.HTTPException):
-                connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=2)
-                try:
-                    connection.request("GET", "/minio/health/ready")
-                    if connection.getresponse().status == http.HTTPStatus.OK:
-                        return True
-                finally:
-                    connection.close()
+            with contextlib.suppress(urllib3.exceptions.HTTPError, minio.error.MinioException):
+                client.list_buckets()
+                return True
             time.sleep(0.02)
         return False
 
@@ -203,6 +206,7 @@ def moto_server() -> Iterator[S3Server]:
     """Serve S3 by moto in a thread of this process. It checks no signature: a conformance target, no security test."""
     from moto.server import ThreadedMotoServer  # noqa: PLC0415  (two seconds of imports that few tests need)
 
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it logs every request
     server: Any = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     try:
