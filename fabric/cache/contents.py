@@ -58,7 +58,7 @@ class ContentReader:
         parallel: int = PARALLEL,
         read_ahead_bytes_max: int = READ_AHEAD_BYTES_MAX,
     ) -> None:
-        self._store = store
+        self.store = store
         self._resolver = BlockResolver(store, dataset, locations)
         self.parallel = parallel
         self.pool = ForkSafePool(parallel, "fabric-read")
@@ -224,7 +224,7 @@ class ContentReader:
             raise type(error)(f"extent list {key}: {error}", subject=key, hint=error.hint or _FSCK) from error
 
     def _get_list(self, key: str, extent: Extent) -> list[Extent]:
-        return extent_lists.decode(self._store.get(key, extent.offset, extent.stored))
+        return extent_lists.decode(self.store.get(key, extent.offset, extent.stored))
 
 
 def _nothing(window: Window) -> tuple[Window, int, list[memoryview]]:

@@ -1,0 +1,128 @@
+"""Small files: compare with the digest, write, restore, rename. The one loop that a checkout of many files is made of."""
+
+import contextlib
+import os
+from typing import NamedTuple
+
+from fabric.checkout.attributes import Wanted, restore
+from fabric.checkout.directories import Directories
+from fabric.checkout.failures import failure
+from fabric.errors import NoSpaceError
+from fabric.model.digest import block_digest
+from fabric.model.paths import join
+
+TEMPORARY_PREFIX = b".fabric-get-"
+CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_PRIVATE = 0o600
+_LISTED_MAX = 100
+
+Record = tuple[bytes, int, int, bytes, Wanted]
+"""name, where the bytes stand in the data, how many, their digest, what the file is to get."""
+Group = tuple[bytes, bool, list[Record]]
+"""A directory's path, whether a mode given at creation is taken exactly (but for the umask), and files in it."""
+
+
+class Placed(NamedTuple):
+    """What became of some groups.
+
+    Attributes:
+        files: that are complete.
+        size: their bytes.
+        bad: (group, record) whose bytes differ from their digest: nothing was written for them.
+        left_out: some of what could not be restored: (path, what).
+        left_out_count: how much of that there was.
+    """
+
+    files: int
+    size: int
+    bad: list[tuple[int, int]]
+    left_out: list[tuple[bytes, str]]
+    left_out_count: int
+
+
+class Placer:
+    """Puts small files into directories below one destination. Not thread-safe: one in each process.
+
+    Args:
+        directories: where to open directories.
+        temporary: the name under which a file is written before it gets its own; nobody else may use it.
+        umask: of this process; 0o777 if it is not known.
+    """
+
+    def __init__(self, directories: Directories, temporary: bytes, umask: int) -> None:
+        self._directories = directories
+        self._temporary = temporary
+        self._umask = umask
+
+    def place(self, groups: list[Group], data: memoryview) -> Placed:
+        """Write the files of all groups, whose bytes are parts of `data`.
+
+        Raises:
+            NoSpaceError, SourceError, AlreadyExistsError: the first that fails, with its path; earlier ones are complete.
+        """
+        files = size = left_out_count = 0
+        bad: list[tuple[int, int]] = []
+        left_out: list[tuple[bytes, str]] = []
+        for group_number, (directory, exact, records) in enumerate(groups):
+            name = b""
+            try:
+                fd = self._directories.open(directory)
+                for number, record in enumerate(records):
+                    name, low, length, digest, _ = record
+                    view = data[low : low + length]
+                    if block_digest(view) != digest:
+                        bad.append((group_number, number))
+                        continue
+                    missing = self._place(fd, record, view, exact)
+                    files += 1
+                    size += length
+                    for what in missing:
+                        left_out_count += 1
+                        if len(left_out) < _LISTED_MAX:
+                            left_out.append((join(directory, name), what))
+            except OSError as error:
+                raise failure(error, join(directory, name)) from error
+        return Placed(files, size, bad, left_out, left_out_count)
+
+    def _place(self, directory: int, record: Record, view: memoryview, exact: bool) -> list[str]:
+        name, _, length, _, wanted = record
+        created = wanted[0] & 0o777
+        if not exact or created & self._umask:
+            created = -1
+        temporary = self._temporary
+        fd = os.open(temporary, CREATE, _PRIVATE if created < 0 else created, dir_fd=directory)
+        try:
+            try:
+                if length and os.write(fd, view) != length:
+                    write_at(fd, view, 0)
+                missing = restore(fd, wanted, created)
+            finally:
+                os.close(fd)
+            os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary, dir_fd=directory)
+            raise
+        return missing
+
+
+def write_at(fd: int, view: memoryview, offset: int) -> None:
+    """Write all of `view` at `offset`: a system call may take only part of it."""
+    while view:
+        written = os.pwrite(fd, view, offset)
+        if written == 0:
+            raise NoSpaceError("the destination takes no more bytes")
+        view = view[written:]
+        offset += written
+
+
+def process_umask() -> int:
+    """Return this process's umask without touching it (other threads create files), 0o777 if it cannot be known."""
+    try:
+        with open("/proc/self/status", "rb") as status:
+            for line in status:
+                if line.startswith(b"Umask:"):
+                    return int(line.split()[1], 8)
+    except (OSError, ValueError):
+        pass
+    return 0o777
