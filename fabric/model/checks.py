@@ -120,6 +120,8 @@ def check_fields(batch: Any) -> None:
     refuse("mode out of range", int(numbers(batch, "mode").max()) > MODE_BITS)
     refuse("size out of range", int(size.min()) < 0 or int(size.max()) > SIZE_MAX)
     refuse("unknown kind of digest", int(digest_kind.max()) > max(DigestKind))
+    name = rows.offsets(rows.single_chunk(batch.column("name")))
+    refuse("the root is not a directory", name[1] == name[0] and kind[0] != Kind.DIRECTORY)
     others = np.flatnonzero(kind != Kind.FILE)
     without = np.flatnonzero(digest_kind == DigestKind.NONE)
     if not np.array_equal(others, without):
@@ -171,9 +173,6 @@ def _check_others(batch: Any, kind: Numbers, size: Numbers, others: Numbers) -> 
         raise DataError("a row of a tree is not valid: a digest where there is no content")
     directory = kind == Kind.DIRECTORY
     refuse("a directory with a size", size[directory].any())
-    name, parent = (rows.offsets(rows.single_chunk(batch.column(column))) for column in ("name", "parent"))
-    if name[1] == name[0] and parent[1] == parent[0]:
-        refuse("the root is not a directory", not directory[0])
     default = widths_of(batch, "acl_default")
     refuse("a default ACL of something that is no directory", default is not None and (default[~directory] != 0).any())
     symlink = kind == Kind.SYMLINK
