@@ -39,3 +39,16 @@ def test_fabric_itself_loads_no_module_of_ours_but_its_version():
         check=True, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert set(done.stdout.split()) <= {"fabric._version", "fabric._lazy"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "allowed"), [(["--version"], set()), (["--help"], {"click"}), (["put", "--help"], {"click"})]
+)
+def test_a_command_that_does_no_work_loads_nothing_heavy(bare, arguments, allowed):
+    loaded = _loaded_by(
+        f"import fabric.cli\nsys.argv = ['fabric', *{arguments}]\n"
+        "sys.stdout = open('/dev/null', 'w')\n"
+        "try:\n    fabric.cli.main()\nexcept SystemExit:\n    pass\nsys.stdout = sys.__stdout__"
+    )
+    assert "fabric" in loaded
+    assert (loaded - bare) & HEAVY <= allowed
