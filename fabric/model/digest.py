@@ -48,9 +48,9 @@ def kind_for(size: int) -> DigestKind:
 
 def content_digest(data: bytes | bytearray | memoryview) -> bytes:
     """Return the digest of a whole content that is in memory."""
-    if len(data) <= BLOCK_BYTES:
-        return block_digest(data)
     view = memoryview(data).cast("B")
+    if len(view) <= BLOCK_BYTES:
+        return block_digest(view)
     return blocks_digest([block_digest(view[i : i + BLOCK_BYTES]) for i in range(0, len(view), BLOCK_BYTES)])
 
 

@@ -46,7 +46,7 @@ def parse_name(text: str, what: str = "name") -> str:
     """
     if not isinstance(text, str) or not _NAME.fullmatch(text):
         raise InvalidInputError(
-            f"{text[:140]!r} is not a valid {what}",
+            f"{str(text)[:140]!r} is not a valid {what}",
             subject=str(text)[:140],
             hint=f"a {what} has 1 to {NAME_LENGTH_MAX} of a-z, 0-9, '.', '_', '-', and starts with a letter or a digit",
         )
