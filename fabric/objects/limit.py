@@ -17,6 +17,8 @@ class Limit(Wrapper):
     not wait for itself.
     """
 
+    may_be_passed_by = True
+
     def __init__(self, inner: ObjectStore, calls_max: int) -> None:
         if calls_max < 1:
             raise InvalidInputError(f"at least one call at a time must be allowed, not {calls_max}")

@@ -135,6 +135,11 @@ class LocalStore:
             finally:
                 os.close(fd)
 
+    def path(self, key: str) -> str:
+        """See FileBacked.path."""
+        self._check(key)
+        return f"{self._root}/{key}"
+
     def get_ranges(self, key: str, ranges: Sequence[tuple[int, int]]) -> list[bytes | memoryview]:
         """See ObjectStore.get_ranges. One open for all of them; the page cache does the rest."""
         for start, length in ranges:

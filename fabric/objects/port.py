@@ -104,3 +104,12 @@ class Signer(Protocol):
     def sign(self, key: str, expires_s: int) -> str:
         """Return a URL that allows anyone to GET `key` for `expires_s` seconds (at most 7 days). A secret: do not log."""
         ...
+
+
+@runtime_checkable
+class FileBacked(Protocol):
+    """What a store whose objects are files of this machine offers in addition: who reads much may read them directly."""
+
+    def path(self, key: str) -> str:
+        """Return the file that holds `key` and nothing else, if there is one. Never to be written to."""
+        ...

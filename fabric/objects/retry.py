@@ -37,6 +37,8 @@ class Retry(Wrapper):
         sleep: pauses, for tests.
     """
 
+    may_be_passed_by = True
+
     def __init__(
         self,
         inner: ObjectStore,

@@ -55,7 +55,8 @@ _RETRY: Any = {
 }
 _RANGE_NOT_SATISFIABLE = 416
 _NOT_IMPLEMENTED = 501
-_METADATA_HOSTS = ("169.254.169.254", "169.254.170.", "fd00:ec2::")
+# What obstore says when it fails before the bucket is asked: instance and container services, and token files.
+_NO_CREDENTIALS = ("http://169.254.169.254", "http://169.254.170.", "http://[fd00:ec2::", "Failed to read token file")
 _EXCEPTIONS = (obstore.exceptions.BaseError, FileNotFoundError, ValueError, OSError)
 
 _runtime_lock = threading.Lock()
@@ -326,7 +327,7 @@ class S3Store:
     def _error(self, error: Exception, subject: str) -> Exception:
         text = str(error)
         unsigned = isinstance(error, obstore.exceptions.UnauthenticatedError) and not parse_status(text)
-        if unsigned or any(host in text for host in _METADATA_HOSTS):
+        if unsigned or any(mark in text for mark in _NO_CREDENTIALS):
             return no_credentials(subject, self._place)
         return failure(parse_code(text), parse_status(text), text, subject=subject, place=self._place)
 
@@ -345,7 +346,7 @@ def _make_client(settings: S3Settings) -> Any:
         with open(settings.ca_bundle, "rb") as file:
             client_options["root_certificate"] = file.read()
     if settings.sts_endpoint:
-        config["sts_endpoint"] = settings.sts_endpoint
+        config["endpoint_url_sts"] = settings.sts_endpoint
     provider = None
     if isinstance(settings.credentials, StaticCredentials):
         fixed = settings.credentials()

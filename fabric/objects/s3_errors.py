@@ -69,9 +69,9 @@ _REASONS = (
     ("ertificate", "the endpoint's TLS certificate is not trusted"),
     ("Connection refused", "nothing listens at the endpoint"),
     ("ConnectionRefused", "nothing listens at the endpoint"),
-    ("imed out", "it takes too long"),
-    ("imedOut", "it takes too long"),
-    ("imeout", "it takes too long"),
+    ("timed out", "it takes too long"),
+    ("TimedOut", "it takes too long"),
+    ("TimeoutError", "it takes too long"),
     ("NotPartial", "it ignores the range that was asked for"),
     ("non-partial", "it ignores the range that was asked for"),
     ("onnection reset", "the connection broke"),
@@ -83,6 +83,8 @@ _REASONS = (
 
 def parse_code(text: str) -> str:
     """Return S3's error code in a client's message, or ""."""
+    if "incorrectly configured region" in text:  # obstore, of a redirect that does not say where to
+        return "PermanentRedirect"
     found = _CODE.search(text)
     return (found[1] or found[2]) if found else ""
 
@@ -107,6 +109,8 @@ def failure(  # noqa: PLR0911  (a table of cases, read from top to bottom)
     """
     if code == "NoSuchBucket":
         return NotFoundError(f"{place} does not exist", subject=place, hint="check its name and the endpoint, or create it")
+    if code in _FULL_CODES or status == _FULL_STATUS:
+        return NoSpaceError(f"{place} is full{_said(code, status)}", subject=subject, hint="free space, or raise the quota")
     if code in _DENIED or status in (401, 403):
         why, hint = _DENIED.get(code, ("the credentials are refused", _HINT_KEYS))
         return AccessDeniedError(f"{place}: {why}{_said(code, status)}", subject=subject, hint=hint)
@@ -114,9 +118,7 @@ def failure(  # noqa: PLR0911  (a table of cases, read from top to bottom)
         return InvalidInputError(
             f"{place}: the bucket belongs to another region", subject=subject, hint="set AWS_REGION or region="
         )
-    if code in _FULL_CODES or status == _FULL_STATUS:
-        return NoSpaceError(f"{place} is full{_said(code, status)}", subject=subject, hint="free space, or raise the quota")
-    if code == "NoSuchKey" or status == 404:
+    if code == "NoSuchKey" or (status == 404 and code not in _PASSING_CODES):
         return ObjectNotFoundError("no such object", subject=subject)
     if status and status < _SERVER_ERRORS and status != _TOO_MANY and code not in _PASSING_CODES:
         return InvalidInputError(

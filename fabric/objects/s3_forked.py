@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, BinaryIO, cast
+from xml.etree.ElementTree import ParseError
 
 import certifi
 import minio
@@ -44,7 +45,7 @@ PART_BYTES = 8 * 1024 * 1024
 CONNECTIONS = 32
 RANGES_AT_A_TIME = 4
 _CONNECT_S, _READ_S = 5.0, 60.0
-_EXCEPTIONS = (minio.error.MinioException, urllib3.exceptions.HTTPError, ValueError, OSError)
+_EXCEPTIONS = (minio.error.MinioException, urllib3.exceptions.HTTPError, ValueError, OSError, ParseError)
 
 
 class ForkedS3Store:
@@ -130,8 +131,22 @@ class ForkedS3Store:
         """See ObjectStore.head."""
         check_key(key)
         self._check_open()
-        found = self._call(key, lambda: self._client.stat_object(self._settings.bucket, self._settings.full_key(key)))
+        try:
+            found = self._client.stat_object(self._settings.bucket, self._settings.full_key(key))
+        except _EXCEPTIONS as error:
+            failed = self._error(error, key)
+            if isinstance(failed, ObjectNotFoundError):
+                self._check_bucket(key)
+            raise failed from None
         return ObjectInfo(key, int(found.size or 0))
+
+    def _check_bucket(self, key: str) -> None:
+        """Tell an absent bucket from an absent object, which an answer to HEAD, having no body, cannot."""
+        try:
+            self._client.get_object(self._settings.bucket, self._settings.full_key(key), length=1).close()
+        except minio.error.S3Error as error:
+            if error.code == "NoSuchBucket":
+                raise self._error(error, key) from None
 
     def list(self, prefix: str, after: str = "") -> Iterator[ObjectInfo]:
         """See ObjectStore.list."""
@@ -276,15 +291,15 @@ def _make_client(settings: S3Settings, pool: urllib3.PoolManager) -> Any:
 
 
 def _connections(settings: S3Settings) -> urllib3.PoolManager:
+    # Also where the bucket is reached without TLS: the exchange of a web identity token never is.
+    context = ssl.create_default_context()  # the machine's certificates, as the other client trusts them
+    context.load_verify_locations(settings.ca_bundle or certifi.where())
     options: dict[str, Any] = {
         "timeout": urllib3.Timeout(connect=_CONNECT_S, read=_READ_S),
         "retries": urllib3.Retry(total=1, connect=0, read=0, status=0, other=0, redirect=0),
         "maxsize": CONNECTIONS,
+        "ssl_context": context,
     }
-    if not settings.plain_http:
-        context = ssl.create_default_context()  # the machine's certificates, as the other client trusts them
-        context.load_verify_locations(settings.ca_bundle or certifi.where())
-        options["ssl_context"] = context
     url = urllib.parse.urlsplit(settings.host_url)
     proxy = urllib.request.getproxies().get(url.scheme)
     if proxy and not urllib.request.proxy_bypass(url.hostname or ""):

@@ -127,6 +127,12 @@ def s3_settings(
         credentials = _credentials(options.get("profile", ""), environment)
     if not region and isinstance(credentials, ProfileCredentials):
         region = credentials.region
+    sts_endpoint = _first(environment, ("AWS_ENDPOINT_URL_STS", "AWS_STS_ENDPOINT"))
+    web_identity = bool(environment.get("AWS_WEB_IDENTITY_TOKEN_FILE"))
+    if web_identity and credentials is None and sts_endpoint.startswith("http://"):
+        raise InvalidInputError(
+            "a web identity token is sent over https only", subject=sts_endpoint, hint="set AWS_ENDPOINT_URL_STS=https://..."
+        )
     return S3Settings(
         bucket=bucket,
         prefix=prefix,
@@ -136,8 +142,8 @@ def s3_settings(
         virtual_host=addressing == "virtual" and "." not in bucket,
         credentials=credentials,
         ca_bundle=environment.get("AWS_CA_BUNDLE", ""),
-        sts_endpoint=_first(environment, ("AWS_ENDPOINT_URL_STS", "AWS_STS_ENDPOINT")),
-        web_identity="AWS_WEB_IDENTITY_TOKEN_FILE" in environment,
+        sts_endpoint=sts_endpoint,
+        web_identity=web_identity,
     )
 
 

@@ -1,8 +1,9 @@
 """What all wrappers share: they stand where a store stands, and show what they stand before."""
 
 from collections.abc import Iterator, Sequence
+from typing import ClassVar
 
-from fabric.objects.port import Buffer, ObjectInfo, ObjectStore, Signer
+from fabric.objects.port import Buffer, FileBacked, ObjectInfo, ObjectStore, Signer
 
 
 class Wrapper:
@@ -11,6 +12,9 @@ class Wrapper:
     Attributes:
         inner: the store that is wrapped, itself perhaps a wrapper.
     """
+
+    may_be_passed_by: ClassVar[bool] = False
+    """Whether one who reads an object's file directly, past this wrapper, loses nothing (`file_backed`)."""
 
     def __init__(self, inner: ObjectStore) -> None:
         self.inner = inner
@@ -58,3 +62,12 @@ def signer(store: ObjectStore) -> Signer | None:
     """Return the adapter if it can sign URLs, else None. Signing asks no server, so no wrapper needs to see it."""
     adapter = innermost(store)
     return adapter if isinstance(adapter, Signer) else None
+
+
+def file_backed(store: ObjectStore) -> FileBacked | None:
+    """Return the adapter if its objects are files and every wrapper before it may be passed by, else None."""
+    while isinstance(store, Wrapper):
+        if not store.may_be_passed_by:
+            return None
+        store = store.inner
+    return store if isinstance(store, FileBacked) else None

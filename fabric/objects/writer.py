@@ -39,13 +39,23 @@ class ObjectWriter:
         self.objects_written = 0
         self.bytes_written = 0
 
-    def write(self, data: Buffer, *, done: Callable[[ObjectRef, BaseException | None], None] | None = None) -> ObjectRef:
-        """Send `data` as a new object and return its name.
+    def reserve(self) -> ObjectRef:
+        """Return a name for an object that a later write will send: what refers to it can be made before it is full."""
+        return ObjectRef(f"{self.lease}/{ObjectId(new_ulid())}")
+
+    def write(
+        self,
+        data: Buffer,
+        *,
+        ref: ObjectRef | None = None,
+        done: Callable[[ObjectRef, BaseException | None], None] | None = None,
+    ) -> ObjectRef:
+        """Send `data` as a new object and return its name: a fresh one, or the reserved `ref`, which is used once.
 
         Waits while more than the bound is under way. The caller leaves `data` alone until `done` has been called (from an
-        upload thread, with the error if it failed) or flush has returned.
+        upload thread, with the error if it is not durable) or flush has returned.
         """
-        ref = ObjectRef(f"{self.lease}/{ObjectId(new_ulid())}")
+        ref = ref or self.reserve()
         size = len(data)
         with self._condition:
             self._condition.wait_for(lambda: not self._pending or self._size() + size <= self._pending_bytes_max)
@@ -61,23 +71,26 @@ class ObjectWriter:
 
     def _put(self, ref: ObjectRef, data: Buffer) -> None:
         lease, _, object_id = ref.partition("/")
-        if self._error is None:
-            self._store.put(data_key(self._dataset, lease, object_id), data)
+        if self._error is not None:
+            raise self._error
+        self._store.put(data_key(self._dataset, lease, object_id), data)
 
     def _finished(
         self, ref: ObjectRef, future: Future[None], done: Callable[[ObjectRef, BaseException | None], None] | None
     ) -> None:
         error = future.exception()
-        if done is not None:
-            done(ref, error)
-        with self._condition:
-            size = self._pending.pop(ref)
-            if error is not None:
-                self._error = self._error or error
-            else:
-                self.objects_written += 1
-                self.bytes_written += size
-            self._condition.notify_all()
+        try:
+            if done is not None:
+                done(ref, error)
+        finally:
+            with self._condition:
+                size = self._pending.pop(ref)
+                if error is not None:
+                    self._error = self._error or error
+                else:
+                    self.objects_written += 1
+                    self.bytes_written += size
+                self._condition.notify_all()
 
     def wait(self, ref: ObjectRef) -> None:
         """Return when this object is durable (at once if it is, or is not ours); raises what its put raised."""

@@ -92,6 +92,12 @@ def test_what_the_client_library_fetches_itself(name):
     assert found.web_identity == (name == "AWS_WEB_IDENTITY_TOKEN_FILE")
 
 
+def test_a_web_identity_token_is_not_sent_in_the_clear():
+    with pytest.raises(InvalidInputError):
+        settings(AWS_WEB_IDENTITY_TOKEN_FILE="x", AWS_ENDPOINT_URL_STS="http://sts")
+    assert settings(AWS_WEB_IDENTITY_TOKEN_FILE="x", AWS_ENDPOINT_URL_STS="https://sts").sts_endpoint == "https://sts"
+
+
 def test_an_instance_is_asked_only_if_allowed():
     assert settings().credentials is None
     assert settings(AWS_EC2_METADATA_DISABLED="true").credentials is no_source
