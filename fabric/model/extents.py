@@ -13,7 +13,7 @@ from fabric.model.digest import DIGEST_BYTES
 from fabric.model.extent import EXTENTS_INLINE_MAX, Extent, ExtentKind
 from fabric.model.extent_checks import OBJECT_BYTES_MAX, check_each, check_list
 from fabric.model.layout import LayoutReader, LayoutWriter
-from fabric.model.rows import EXTENT, EXTENTS, extent_dict, is_strictly_sorted, offsets, single_chunk
+from fabric.model.rows import EXTENT, EXTENTS, is_strictly_sorted, offsets, single_chunk
 
 _TAG = b"fabric.extents.1"
 ROWS_MAX = 64 * 1024
@@ -115,9 +115,11 @@ def encode(extents: Sequence[Extent]) -> bytes:
     if len(extents) > LIST_EXTENTS_MAX:
         raise InvalidInputError(f"a file of {len(extents)} blocks is over the limit of {LIST_EXTENTS_MAX}")
     try:
-        column = pa.array([[extent_dict(extent) for extent in extents]], EXTENTS)
+        columns = [pa.array([getattr(extent, part.name) for extent in extents], part.type) for part in EXTENT]
     except (pa.ArrowException, OverflowError, TypeError) as error:
         raise DataError(f"an extent has a value that its column cannot hold: {error}") from None
+    values = pa.StructArray.from_arrays(columns, fields=list(EXTENT))
+    column = pa.ListArray.from_arrays(pa.array([0, len(values)], pa.int32()), values, type=EXTENTS)
     raw = encode_columns(column)
     check_list(column)
     return envelope.encode_header(envelope.ObjectKind.EXTENTS) + frames.encode([raw])
