@@ -71,8 +71,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--jobs", default="auto,0,2")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as name:
-        work = Path(name)
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as folder:
+        work = Path(folder)
         table, reader = make(work, arguments.files, arguments.size)
         best: dict[str, float] = {}
         for _ in range(arguments.rounds):

@@ -1,7 +1,6 @@
 """From rows to files: what the faces call."""
 
 import os
-import secrets
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -9,11 +8,11 @@ from typing import Any
 import pyarrow as pa
 
 from fabric.cache.contents import ContentReader
+from fabric.checkout.destination import open_destination
 from fabric.checkout.failures import failure
 from fabric.checkout.options import CheckoutOptions, CheckoutResult
-from fabric.checkout.placing import TEMPORARY_PREFIX
 from fabric.checkout.run import Run
-from fabric.errors import InvalidInputError, SourceError
+from fabric.errors import InvalidInputError
 from fabric.model import paths, rows
 from fabric.progress import NoProgress, Progress
 
@@ -57,15 +56,13 @@ def checkout(
     paths.check_path(strip)
     progress = progress or NoProgress()
     progress.begin(PHASE, files=files, size=size)
-    root, made = _open_destination(dest)
+    destination = open_destination(dest)
     try:
-        folding = _is_folding(root)
-        run = Run(root, strip, reader, options=options, progress=progress, made=made, folding=folding)
-        return run.run(batches)
+        return Run(destination, strip, reader, options=options, progress=progress).run(batches)
     except OSError as error:
         raise failure(error, os.fsencode(dest)) from error
     finally:
-        os.close(root)
+        os.close(destination.fd)
 
 
 def checkout_file(
@@ -99,32 +96,3 @@ def checkout_file(
 
 def _column(value: bytes) -> Any:
     return pa.array([value], pa.binary())
-
-
-def _open_destination(dest: Path) -> tuple[int, bool]:
-    try:
-        made = not os.path.lexists(dest)
-        os.makedirs(dest, exist_ok=True)
-        return os.open(dest, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), made
-    except (FileExistsError, NotADirectoryError):
-        raise SourceError(
-            f"{dest} is not a directory", subject=str(dest), hint="name a directory, or one that does not exist yet"
-        ) from None
-    except ValueError as error:
-        raise InvalidInputError(f"{str(dest)!r} cannot be a path: {error}", subject=repr(dest)) from None
-    except OSError as error:
-        raise failure(error, os.fsencode(dest)) from error
-
-
-def _is_folding(root: int) -> bool:
-    """Whether the destination takes names that differ in case for one (the usual on macOS): tried, not guessed."""
-    token = secrets.token_hex(6).encode()
-    lower, upper = TEMPORARY_PREFIX + b"case-" + token, TEMPORARY_PREFIX + b"CASE-" + token
-    os.mkdir(lower, 0o700, dir_fd=root)
-    try:
-        os.stat(upper, dir_fd=root, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    finally:
-        os.rmdir(lower, dir_fd=root)
-    return True

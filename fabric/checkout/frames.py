@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from fabric.checkout import existing
-from fabric.checkout.attributes import Wanted, has_default_acl, restore
+from fabric.checkout.attributes import Wanted, restore
 from fabric.checkout.directories import Directories
 from fabric.checkout.failures import failure
 from fabric.checkout.options import CheckoutOptions, CheckoutResult
@@ -27,7 +27,7 @@ class Frame:
     Attributes:
         path: relative to the destination.
         fresh: this run made it, so nothing stands in it that the rows do not know.
-        exact: files get the mode that they are created with: no default ACL interferes.
+        exact: files get this process's owner, and the mode that they are created with: no default ACL interferes.
         wanted: its attributes at the end; None leaves them.
         children: directories in it that rows named and that were not entered yet.
         names: what the rows name in it, if somebody needs to know.
@@ -182,8 +182,3 @@ class Frames:
 
 def _is_within(path: bytes, directory: bytes) -> bool:
     return not directory or path == directory or path.startswith(directory + b"/")
-
-
-def root_frame(fd: int) -> Frame:
-    """Return the frame of the destination: fresh if nothing is in it."""
-    return Frame(b"", fresh=not os.listdir(fd), exact=not has_default_acl(fd))

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from fabric.checkout.attributes import Wanted, restore
 from fabric.checkout.directories import Directories
 from fabric.checkout.failures import failure
+from fabric.checkout.sources import Source
 from fabric.errors import NoSpaceError
 from fabric.model.digest import block_digest
 from fabric.model.paths import join
@@ -28,7 +29,7 @@ class Placed(NamedTuple):
     Attributes:
         files: that are complete.
         size: their bytes.
-        bad: (group, record) whose bytes differ from their digest: nothing was written for them.
+        bad: (group, record) whose bytes cannot be read or differ from their digest: nothing was written for them.
         left_out: some of what could not be restored: (path, what).
         left_out_count: how much of that there was.
     """
@@ -54,8 +55,8 @@ class Placer:
         self._temporary = temporary
         self._umask = umask
 
-    def place(self, groups: list[Group], data: memoryview) -> Placed:
-        """Write the files of all groups, whose bytes are parts of `data`.
+    def place(self, groups: list[Group], source: Source) -> Placed:
+        """Write the files of all groups with bytes from `source`.
 
         Raises:
             NoSpaceError, SourceError, AlreadyExistsError: the first that fails, with its path; earlier ones are complete.
@@ -69,8 +70,8 @@ class Placer:
                 fd = self._directories.open(directory)
                 for number, record in enumerate(records):
                     name, low, length, digest, _ = record
-                    view = data[low : low + length]
-                    if block_digest(view) != digest:
+                    view = _verified(source, low, length, digest)
+                    if view is None:
                         bad.append((group_number, number))
                         continue
                     missing = self._place(fd, record, view, exact)
@@ -104,6 +105,14 @@ class Placer:
                 os.unlink(temporary, dir_fd=directory)
             raise
         return missing
+
+
+def _verified(source: Source, low: int, length: int, digest: bytes) -> memoryview | None:
+    try:
+        view = source.take(low, length)
+    except OSError:
+        return None
+    return view if block_digest(view) == digest else None
 
 
 def write_at(fd: int, view: memoryview, offset: int) -> None:

@@ -6,16 +6,17 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from fabric.cache.blocks import Block
 from fabric.cache.contents import ContentReader
 from fabric.checkout import existing
 from fabric.checkout.attributes import KEEP_OWNER, SET_ID_BITS, Extra, Wanted
+from fabric.checkout.batches import NO_PLACE_NUMBER
 from fabric.checkout.columns import Columns, windows
+from fabric.checkout.destination import Destination
 from fabric.checkout.directories import Directories
 from fabric.checkout.failures import failure
-from fabric.checkout.frames import Frame, Frames, root_frame
+from fabric.checkout.frames import Frame, Frames
 from fabric.checkout.options import CheckoutOptions, CheckoutResult, Overwrite
-from fabric.checkout.transfer import Small, Transfer
+from fabric.checkout.transfer import Transfer
 from fabric.errors import AlreadyExistsError, DataError, FabricError, InvalidInputError, SourceError
 from fabric.model import paths, xattrs
 from fabric.model.content import Content
@@ -30,43 +31,42 @@ class Run:
     """Brings rows into one destination. Used once.
 
     Args:
-        root: descriptor of the destination.
-        made: this run made the destination, so its own mode and time are to be restored.
+        destination: where to.
         strip: the path in the tree that becomes the destination.
         reader: where the bytes come from.
         options: what is asked.
         progress: is told what is done.
-        folding: the destination does not tell names apart that differ in case.
     """
 
     def __init__(
         self,
-        root: int,
+        destination: Destination,
         strip: bytes,
         reader: ContentReader,
         *,
         options: CheckoutOptions,
         progress: Progress,
-        made: bool,
-        folding: bool,
     ) -> None:
         self.result = CheckoutResult()
         self._reader = reader
         self._options = options
         self._progress = progress
-        self._made = made
+        self._made = destination.made
         self._strip = strip
         self._owner = os.geteuid() == 0 if options.owner is None else options.owner
-        self._directories = Directories(root)
-        self._transfer = Transfer(root, self._directories, reader, result=self.result, progress=progress, jobs=options.jobs)
+        self._directories = Directories(destination.fd)
+        self._transfer = Transfer(
+            destination.fd, self._directories, reader, result=self.result, progress=progress, jobs=options.jobs
+        )
         self._frames = Frames(
-            root_frame(root),
+            Frame(b"", destination.fresh, destination.exact),
             self._directories,
             options,
             result=self.result,
             after=self._transfer.after,
-            folding=folding,
+            folding=destination.folding,
         )
+        self._places: dict[bytes, int] = {}
         self._links: dict[tuple[int, bytes, int], bytes] = {}
         """Where the first name of a link group lies. The digest and size are in the key: a row cannot borrow bytes."""
 
@@ -86,9 +86,9 @@ class Run:
         return self.result
 
     def _rows(self, columns: Columns) -> None:
-        small, key_of, store = self._transfer.small, self._reader.object_key, self._reader.store
-        owner, strip = self._owner, self._strip
-        drop = 0 if owner and self._options.set_ids else SET_ID_BITS
+        small, places = self._transfer.small, self._places
+        strip, ours = self._strip, (os.geteuid(), os.getegid())
+        kept_bits = MODE_BITS if self._owner and self._options.set_ids else MODE_BITS & ~SET_ID_BITS
         current: bytes | None = None
         frame = self._frames.root
         file_kind, directory_kind = int(Kind.FILE), int(Kind.DIRECTORY)
@@ -104,11 +104,15 @@ class Run:
             if frame.names is not None or frame.folded is not None:
                 self._frames.note(frame, name)
             if kind == file_kind:
-                mode &= MODE_BITS & ~drop
-                wanted = (mode, uid, gid, mtime_ns, None) if owner else (mode, KEEP_OWNER, KEEP_OWNER, mtime_ns, None)
+                if not self._owner or (frame.exact and (uid, gid) == ours):
+                    # What is created has the right owner already.
+                    uid = gid = KEEP_OWNER
+                wanted: Wanted = (mode & kept_bits, uid, gid, mtime_ns, None)
                 if stored and frame.fresh and not link_group and not rare:
-                    block = Block(0, size, store, key_of(stored), offset, digest)
-                    small(block, Small(frame.path, frame.exact, name, wanted))
+                    place = places.get(stored)
+                    if place is None:
+                        place = self._place(stored)
+                    small((place, offset, size, digest, frame.path, name, frame.exact, wanted))
                     continue
                 if rare:
                     wanted = (*wanted[:4], self._extra(columns, index))
@@ -120,6 +124,10 @@ class Run:
                 frame.children[name] = child
             else:
                 self._symlink(frame, columns, index, row)
+
+    def _place(self, stored: bytes) -> int:
+        number = self._places[stored] = self._transfer.place(self._reader.store, self._reader.object_key(stored))
+        return number
 
     def _is_root(self, parent: bytes, name: bytes) -> bool:
         return (parent, name) == paths.split(self._strip)
@@ -168,22 +176,23 @@ class Run:
         if first != path:
             self._transfer.after(partial(self._link, link, frame.path, name, wanted, content))
             return
-        block = self._one_block(content, wanted)
-        if block is not None:
-            self._transfer.small(block, Small(frame.path, frame.exact, name, wanted))
-        else:
+        if not self._take_small(frame, name, wanted, content):
             self._transfer.large(frame.path, name, wanted, content)
 
-    def _one_block(self, content: Content, wanted: Wanted) -> Block | None:
-        """The block of a file that can be placed in one go; None for others."""
-        if wanted[4] is not None and sum(map(len, wanted[4][2].values())) > xattrs.XATTRS_INLINE_BYTES_MAX:
-            return None
-        blocks = self._reader.blocks(content) if len(content.extents) <= 1 else []
-        if content.size == 0:
-            return Block(0, 0, None, "", 0, content.digest)
-        if len(blocks) == 1 and blocks[0].store is not None and blocks[0].digest:
-            return blocks[0]
-        return None
+    def _take_small(self, frame: Frame, name: bytes, wanted: Wanted, content: Content) -> bool:
+        """Take a file that can be placed in one go; False for others."""
+        extra = wanted[4]
+        if len(content.extents) > 1 or (extra and sum(map(len, extra[2].values())) > xattrs.XATTRS_INLINE_BYTES_MAX):
+            return False
+        blocks = self._reader.blocks(content)
+        if len(blocks) > 1 or any(block.store is None or not block.digest for block in blocks):
+            return False
+        place, offset, digest = NO_PLACE_NUMBER, 0, content.digest
+        for block in blocks:
+            assert block.store is not None
+            place, offset, digest = self._transfer.place(block.store, block.key), block.offset, block.digest
+        self._transfer.small((place, offset, content.size, digest, frame.path, name, frame.exact, wanted))
+        return True
 
     def _is_kept(self, frame: Frame, name: bytes, wanted: Wanted, content: Content, first: bytes) -> bool:
         """Whether what stands there stays. If it must go first, it goes; if it must not, that is an error."""

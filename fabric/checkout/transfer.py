@@ -11,18 +11,21 @@ from typing import NamedTuple
 
 from fabric.cache.blocks import Block
 from fabric.cache.contents import ContentReader
-from fabric.cache.spans import Span, coalesce, in_placement_order
+from fabric.cache.spans import Span
 from fabric.checkout.attributes import Wanted
+from fabric.checkout.batches import NO_PLACE, Place, Small, batches
 from fabric.checkout.directories import Directories
 from fabric.checkout.failures import failure
 from fabric.checkout.large import LargeFile
 from fabric.checkout.options import CheckoutResult
 from fabric.checkout.placing import TEMPORARY_PREFIX, Group, Placed, Placer, process_umask
-from fabric.checkout.worker import SLOT_DATA_BYTES
-from fabric.checkout.workers import WorkerPool, pack_plan, unpack_plan
+from fabric.checkout.worker import SLOT_DATA_BYTES, Server, encode_plan
+from fabric.checkout.workers import WorkerPool
 from fabric.errors import DataError, SourceError
 from fabric.model.content import Content
 from fabric.model.paths import display, join
+from fabric.objects.port import ObjectStore
+from fabric.objects.wrapper import file_backed
 from fabric.progress import Progress
 
 AHEAD_BYTES_MAX = 128 * 1024 * 1024
@@ -31,19 +34,11 @@ WORKERS_FROM_FILES = 1_000
 """Fewer small files are placed in this process before the workers would be up."""
 
 
-class Small(NamedTuple):
-    """A small file: a directory's path, whether it takes modes exactly, the name, what the file is to get."""
-
-    directory: bytes
-    exact: bool
-    name: bytes
-    wanted: Wanted
-
-
 class _Fetch(NamedTuple):
     sequence: int
     cost: int
-    span: Span | None
+    place: Place
+    offset: int
     groups: list[Group]
     future: "Future[memoryview]"
 
@@ -86,12 +81,15 @@ class Transfer:
         self._result = result
         self._progress = progress
         self._token = TEMPORARY_PREFIX + secrets.token_hex(6).encode()
-        self._placer = Placer(directories, self._token, process_umask())
+        self._server = Server(Placer(directories, self._token, process_umask()))
         self._jobs = min(WORKERS_MAX, _cpus()) if jobs is None else jobs
         self._jobs_asked = jobs is not None
         self._workers: WorkerPool | None = None
         self._small_taken = 0
-        self._small: list[tuple[Block, Small]] = []
+        self._small: list[Small] = []
+        self._places: list[Place] = []
+        self._place_numbers: dict[Place, int] = {}
+        self._files = file_backed(reader.store)
         self._large: list[LargeFile] = []
         self._large_open: dict[int, LargeFile] = {}
         self._later: list[Callable[[], None]] = []
@@ -102,9 +100,17 @@ class Transfer:
         self._ahead_bytes = 0
         self._names = 0
 
-    def small(self, block: Block, file: Small) -> None:
-        """Take a file whose bytes are one block (an empty one: of no store)."""
-        self._small.append((block, file))
+    def place(self, store: ObjectStore, key: str) -> int:
+        """Return the number by which small files name an object."""
+        place = Place(store, key)
+        number = self._place_numbers.setdefault(place, len(self._places))
+        if number == len(self._places):
+            self._places.append(place)
+        return number
+
+    def small(self, file: Small) -> None:
+        """Take a file whose bytes are one block, or none."""
+        self._small.append(file)
 
     def large(self, directory: bytes, name: bytes, wanted: Wanted, content: Content) -> None:
         """Take any other file."""
@@ -150,7 +156,7 @@ class Transfer:
         while self._ahead:
             self._settle()
         while self._workers is not None and self._workers.busy():
-            self._take_answers(wait_for_one=True)
+            self._take_answers(self._workers)
         self._run_ready()
         assert not self._outstanding
         assert not self._ready
@@ -168,52 +174,44 @@ class Transfer:
 
     # Small files
 
-    def _flush_small(self, small: list[tuple[Block, Small]]) -> None:
-        empty = [pair for pair in small if pair[0].store is None]
-        stored = [pair for pair in small if pair[0].store is not None]
-        if empty:
-            done: Future[memoryview] = Future()
-            done.set_result(memoryview(b""))
-            self._push(_Fetch(self._begin(), 0, None, _groups(empty, 0), done))
-        stored.sort(key=lambda pair: in_placement_order(pair[0]))
-        files = iter(stored)
-        for span in coalesce((block for block, _ in stored), span_bytes_max=SLOT_DATA_BYTES):
-            # Spans hold the blocks in the order in which they were given.
-            groups = _groups([next(files) for _ in span.blocks], span.offset)
-            future = self._reader.pool.submit(partial(self._reader.fetch_unverified, span))
-            self._push(_Fetch(self._begin(), span.length, span, groups, future))
+    def _flush_small(self, small: list[Small]) -> None:
+        for number, offset, length, groups in batches(small, SLOT_DATA_BYTES):
+            sequence = self._begin()
+            place = NO_PLACE if number < 0 else self._places[number]
+            if place.store is None or (self._files is not None and place.store is self._reader.store):
+                path = self._files.path(place.key) if self._files is not None and place.key else ""
+                item = _Fetch(sequence, 0, place, offset, groups, Future())
+                self._hand_over(item, encode_plan(path, offset, length, groups), memoryview(b""))
+            else:
+                work = partial(self._reader.fetch_unverified, Span(place.store, place.key, offset, length))
+                self._push(_Fetch(sequence, length, place, offset, groups, self._reader.pool.submit(work)))
 
-    def _fetched(self, item: _Fetch) -> None:
-        data = item.future.result()
-        if self._workers is not None and self._workers.is_alive():
-            plan = pack_plan(item.groups)
-            if self._workers.fits(len(data), plan):
-                while self._workers.is_alive() and not self._workers.is_free():
-                    self._take_answers(wait_for_one=True)
-                if self._workers.is_alive():
-                    self._outstanding[item.sequence] = item
-                    self._workers.submit(item.sequence, data, plan)
-                    return
-        self._placed(item, self._placer.place(item.groups, data))
+    def _hand_over(self, item: _Fetch, plan: bytes, data: memoryview) -> None:
+        """Give a request to a worker, or serve it here."""
+        workers = self._workers
+        if workers is not None and workers.fits(len(data), plan):
+            while workers.is_alive() and not workers.is_free():
+                self._take_answers(workers)
+            if workers.is_alive():
+                self._outstanding[item.sequence] = item
+                workers.submit(item.sequence, data, plan)
+                return
+        self._placed(item, self._server.place(data, plan))
 
-    def _take_answers(self, *, wait_for_one: bool) -> None:
-        assert self._workers is not None
-        for sequence, answer, data, plan in self._workers.answers(wait=wait_for_one):
+    def _take_answers(self, workers: WorkerPool) -> None:
+        for sequence, answer, data, plan in workers.answers():
             item = self._outstanding[sequence]
             assert item is not None
             with data:
-                placed = answer or self._place_for_dead(unpack_plan(plan), data)
+                if answer is None:
+                    self._remove_stale(item.groups, workers.lost)
+                placed = answer or self._server.place(data, plan)
             self._placed(item, placed)
 
-    def _place_for_dead(self, groups: list[Group], data: memoryview) -> Placed:
-        self._remove_stale(groups)
-        return self._placer.place(groups, data)
-
-    def _remove_stale(self, groups: list[Group]) -> None:
+    def _remove_stale(self, groups: list[Group], names: list[bytes]) -> None:
         """A worker that was killed may have left a file under its temporary name."""
-        assert self._workers is not None
         for directory, _, _ in groups:
-            for name in self._workers.lost:
+            for name in names:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(name, dir_fd=self._directories.open(directory))
 
@@ -230,14 +228,16 @@ class Transfer:
         """Some bytes were not what their digest says: ask once more (which ends in an error if they stay wrong)."""
         directory, exact, records = item.groups[group]
         name, low, length, digest, wanted = records[number]
-        span = item.span
         try:
-            if span is None:
+            if item.place.store is None:
                 raise DataError("an empty file has the digest of another content")
-            data = self._reader.fetch_block(Block(0, length, span.store, span.key, span.offset + low, digest))
+            block = Block(0, length, item.place.store, item.place.key, item.offset + low, digest)
+            data = memoryview(self._reader.fetch_block(block))
         except DataError as error:
             raise self._explained(error, join(directory, name)) from error
-        placed = self._placer.place([(directory, exact, [(name, 0, length, digest, wanted)])], memoryview(data))
+        again = [(directory, exact, [(name, 0, length, digest, wanted)])]
+        placed = self._server.place(data, encode_plan("", 0, length, again))
+        assert placed.files == 1, "these bytes were verified"
         self._result.files += 1
         self._result.size += length
         self._result.leave_out(placed.left_out, placed.left_out_count)
@@ -313,7 +313,8 @@ class Transfer:
         item = self._ahead.popleft()
         self._ahead_bytes -= item.cost
         if isinstance(item, _Fetch):
-            self._fetched(item)
+            data = item.future.result()
+            self._hand_over(item, encode_plan("", 0, len(data), item.groups), data)
             return
         try:
             size = item.future.result()
@@ -336,19 +337,6 @@ class Transfer:
         if self._workers is not None:
             workers, self._workers, self._jobs = self._workers, None, 0
             workers.close()
-
-
-def _groups(files: list[tuple[Block, Small]], origin: int) -> list[Group]:
-    """Return the files as a placer takes them: neighbours of one directory together."""
-    groups: list[Group] = []
-    current: bytes | None = None
-    records: list[tuple[bytes, int, int, bytes, Wanted]] = []
-    for block, (directory, exact, name, wanted) in files:
-        if directory != current:
-            current, records = directory, []
-            groups.append((directory, exact, records))
-        records.append((name, block.offset - origin, block.length, block.digest, wanted))
-    return groups
 
 
 def _cpus() -> int:

@@ -15,7 +15,7 @@ from typing import Any
 
 from fabric import errors
 from fabric.checkout import worker
-from fabric.checkout.placing import TEMPORARY_PREFIX, Group, Placed
+from fabric.checkout.placing import TEMPORARY_PREFIX, Placed
 from fabric.errors import FabricError, SourceError
 
 UNDER_WAY_MAX = 2
@@ -69,7 +69,7 @@ class WorkerPool:
         return bool(self._free) and any(len(each.under_way) < UNDER_WAY_MAX for each in self._workers)
 
     def submit(self, sequence: int, data: memoryview, plan: bytes) -> None:
-        """Hand over the files of one request; `is_free` must have said so. `plan` is marshalled groups."""
+        """Hand over one request (`worker.Server`); `is_free` must have said so."""
         slot = self._free.pop()
         start = slot * worker.SLOT_BYTES
         self._view[start : start + len(data)] = data
@@ -79,16 +79,16 @@ class WorkerPool:
         chosen.under_way[sequence] = (slot, len(data), len(plan))
         chosen.request(sequence, slot, len(data), len(plan))
 
-    def answers(self, *, wait: bool) -> Iterator[tuple[int, Placed | None, memoryview, bytes]]:
+    def answers(self) -> Iterator[tuple[int, Placed | None, memoryview, bytes]]:
         """Yield what has been placed: (sequence, result, data, plan).
 
-        A result of None: the worker died. The caller places the files itself, from `data` and `plan`; some may be there
-        already, complete. Both are good until the next item. With `wait`, blocks until there is one answer.
+        A result of None: the worker died. The caller serves the request itself; some files may be there already, complete.
+        `data` and `plan` are good until the next item. Waits for one answer at least.
 
         Raises:
             FabricError: what a worker met.
         """
-        for key, _ in self._selector.select(None if wait and self.busy() else 0):
+        for key, _ in self._selector.select():
             each: _Worker = key.data
             answer = each.answer()
             if answer is None:
@@ -189,17 +189,6 @@ class _Worker:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-
-
-def pack_plan(groups: list[Group]) -> bytes:
-    """Return groups as a worker takes them."""
-    return marshal.dumps(groups)
-
-
-def unpack_plan(plan: bytes) -> list[Group]:
-    """Return the groups of a plan that came back."""
-    groups: list[Group] = marshal.loads(plan)  # noqa: S302 - our own bytes
-    return groups
 
 
 def _memory(size: int) -> int:

@@ -4,13 +4,14 @@ import functools
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
-
-import tenacity
+from typing import TYPE_CHECKING, TypeVar
 
 from fabric.errors import DeadlineError, FabricError, NoSpaceError, UnavailableError
 from fabric.objects.port import Buffer, ObjectInfo, ObjectStore
 from fabric.objects.wrapper import Wrapper
+
+if TYPE_CHECKING:
+    import tenacity
 
 DEADLINE_S = 60.0
 WAIT_FIRST_S = 0.05
@@ -51,7 +52,8 @@ class Retry(Wrapper):
     ) -> None:
         super().__init__(inner)
         self.deadline_s = deadline_s
-        self._wait = tenacity.wait_random_exponential(multiplier=wait_first_s, max=wait_s_max)
+        self._wait_first_s = wait_first_s
+        self._wait_s_max = wait_s_max
         self._clock = clock
         self._sleep = sleep
 
@@ -109,6 +111,9 @@ class Retry(Wrapper):
         return self._repeat(verb, subject, call, begin, first)
 
     def _repeat(self, verb: str, subject: str, call: Callable[[], _T], begin: float, first: UnavailableError) -> _T:
+        # Here, since it brings asyncio along (20 ms), and most processes never see a failure.
+        import tenacity  # noqa: PLC0415
+
         left: list[UnavailableError] = [first]
 
         def attempt() -> _T:
@@ -119,7 +124,7 @@ class Retry(Wrapper):
 
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception(_may_help),
-            wait=self._wait,
+            wait=tenacity.wait_random_exponential(multiplier=self._wait_first_s, max=self._wait_s_max),
             stop=lambda state: self._clock() - begin + state.upcoming_sleep > self.deadline_s,
             sleep=self._sleep,
             before_sleep=functools.partial(_note, verb, subject),
@@ -142,6 +147,6 @@ def _may_help(error: BaseException) -> bool:
     return isinstance(error, UnavailableError) and not isinstance(error, (DeadlineError, NoSpaceError))
 
 
-def _note(verb: str, subject: str, state: tenacity.RetryCallState) -> None:
+def _note(verb: str, subject: str, state: "tenacity.RetryCallState") -> None:
     error = state.outcome.exception() if state.outcome else None
     _log.debug("%s %s failed (%s), next attempt in %.2f s", verb, subject, error, state.upcoming_sleep)
