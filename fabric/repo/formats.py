@@ -30,10 +30,10 @@ def check_format(data: bytes | memoryview) -> None:
         version, features = value["version"], set(value["required_features"])
         if value["format"] != FORMAT:
             raise DataError("a dataset's format file is not of this program")
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"a dataset's format file does not decode: {error}") from None
     if version != VERSION or features - KNOWN_FEATURES:
         raise UnsupportedFormatError(
-            f"the dataset has format version {version} and needs {sorted(features) or 'nothing more'}",
+            f"the dataset has format version {version} and needs {sorted(map(str, features)) or 'nothing more'}",
             hint="upgrade datafabric",
         )
