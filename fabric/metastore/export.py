@@ -78,12 +78,20 @@ class Exporter:
         with self._turn(scope or kind):
             while True:
                 rows = self._outbox.pending(scope, kind, limit=PAGE_ROWS)
-                for row in rows:
-                    self._put(row)
-                if rows:
-                    self._outbox.done(rows)
+                self._export_page(rows)
                 if len(rows) < PAGE_ROWS:
                     return
+
+    def _export_page(self, rows: Sequence[BackupRow]) -> None:
+        exported: list[BackupRow] = []
+        try:
+            for row in rows:
+                self._put(row)
+                exported.append(row)
+        finally:
+            # Also after a failure: a store that fails now and then must not be given the same rows for ever.
+            if exported:
+                self._outbox.done(exported)
 
     def _put(self, row: BackupRow) -> None:
         try:

@@ -70,6 +70,7 @@ class SqliteDatabase:
         jitter: gives the random part of a pause, in [0, 1).
         sleep: pauses.
         monotonic: the clock of the deadline.
+        factory: makes connections; tests let them fail.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class SqliteDatabase:
         jitter: Callable[[], float] = random.random,
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
+        factory: type[sqlite3.Connection] = sqlite3.Connection,
     ) -> None:
         self.path = os.path.abspath(path)
         self._create = create
@@ -89,6 +91,7 @@ class SqliteDatabase:
         self._jitter = jitter
         self._sleep = sleep
         self._monotonic = monotonic
+        self._factory = factory
         self._lock = ForkSafeLock()
         self._connection: sqlite3.Connection | None = None
         self._pid = os.getpid()
@@ -152,7 +155,7 @@ class SqliteDatabase:
             try:
                 connection.execute(begin)
                 if begin != "BEGIN":
-                    self._check_same_file(connection)
+                    self._check_still_same(connection)
                 result = work(SqliteSession(connection))
                 self._commit(connection)
             except BaseException as error:
@@ -201,6 +204,8 @@ class SqliteDatabase:
             if self._connection is not None:
                 _abandoned.append(self._connection)
             self._connection, self._pid = None, os.getpid()
+        if self._connection is not None and not self._is_same_file():
+            self._drop()
         if self._connection is None:
             self._connection = self._open()
         return self._connection
@@ -217,6 +222,7 @@ class SqliteDatabase:
             isolation_level=None,
             check_same_thread=False,
             cached_statements=200,
+            factory=self._factory,
         )
         try:
             for setting in _SETTINGS:
@@ -243,16 +249,16 @@ class SqliteDatabase:
             hint="open it anew: opening brings it up to date",
         )
 
-    def _check_same_file(self, connection: sqlite3.Connection) -> None:
-        """See that the path still leads to the open file and that its schema is the one that was checked.
-
-        What is written into a deleted file is lost; what is written under another schema is wrong. The lock is held.
-        """
+    def _is_same_file(self) -> bool:
+        # What is written into a deleted file is lost, and what is read from it is of the past.
         try:
-            same = _identity(self.path) == self._file
+            return _identity(self.path) == self._file
         except FileNotFoundError:
-            same = False
-        if same and _schema_version(connection) == self._schema_version:
+            return False
+
+    def _check_still_same(self, connection: sqlite3.Connection) -> None:
+        """See, now that the write lock is held, that this is the file and the schema that were checked."""
+        if self._is_same_file() and _schema_version(connection) == self._schema_version:
             return
         self._drop()
         error = sqlite3.OperationalError("the database was replaced or migrated")
