@@ -33,6 +33,10 @@ class LookingFileSystem(BaseFileSystem):
         place = self._place(path)
         if place.is_root:
             return infos.of_root()
+        if self._intrans:
+            _, there = self.transaction.changes.look(self, place)
+            if there is not None and there.path == place.path:
+                return infos.of_entry(place.name, there)
         view = self._view(place)
         found = view.tree.entry(place.path)
         if found is None:
@@ -44,6 +48,9 @@ class LookingFileSystem(BaseFileSystem):
     def _info_or_none(self, path: Any) -> Info | None:
         """Return None where there is nothing; that the store does not answer is no such answer, and is raised."""
         try:
+            place = self._place(path)
+            if self._intrans and self.transaction.changes.look(self, place) == (True, None):
+                return None
             return self.info(path)
         except (PathNotFoundError, InvalidInputError):
             return None

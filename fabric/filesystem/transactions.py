@@ -8,7 +8,8 @@ from typing import Any, Self
 import fsspec.transaction
 
 from fabric.filesystem.places import Place
-from fabric.filesystem.states import as_missing_file
+from fabric.filesystem.states import as_missing_file, entry_or_none, real_path
+from fabric.model.entry import Entry, Kind
 from fabric.repo.store import CommitInfo
 from fabric.repo.transaction import Transaction
 from fabric.repo.view import View
@@ -66,12 +67,29 @@ class Changes:
         """Return the state with the changes so far of the branch that a place names; None if there are none."""
         with self.lock:
             for (name, branch), transaction in self._open.items():
-                if name == place.dataset and branch == (place.ref or filesystem.ref or transaction.dataset.default_branch):
+                if self._is_meant(filesystem, place, name, branch, transaction):
                     key = (name, branch)
                     if key not in self._views:
                         self._views[key] = transaction.view()
                     return self._views[key]
         return None
+
+    def look(self, filesystem: Any, place: Place) -> tuple[bool, Entry | None]:
+        """Return (True, what is at a place, symlinks followed) if the branch has changes, else (False, None).
+
+        Much cheaper than `view` while changes go on: nothing needs to be sent to the store for it.
+        """
+        with self.lock:
+            for (name, branch), transaction in self._open.items():
+                if self._is_meant(filesystem, place, name, branch, transaction):
+                    found = entry_or_none(transaction, real_path(transaction, place.path, last=True))
+                    return True, None if found is None or found.kind == Kind.SYMLINK else found
+        return False, None
+
+    @staticmethod
+    def _is_meant(filesystem: Any, place: Place, name: str, branch: str, transaction: Transaction) -> bool:
+        meant = place.ref or filesystem.ref or transaction.dataset.default_branch
+        return name == place.dataset and branch == meant
 
     def commit(self) -> None:
         """Publish, one commit a branch: all or nothing of each, in the order in which they were begun."""

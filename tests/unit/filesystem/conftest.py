@@ -1,6 +1,10 @@
 """Fabrics for the filesystem: one a test on a local store, and one a class for fsspec's own suites, also on real S3."""
 
 import itertools
+import os
+import shutil
+import tempfile
+from pathlib import Path
 
 import fsspec
 import pytest
@@ -9,14 +13,33 @@ import fabric
 from fabric.filesystem import FabricFileSystem
 
 _NUMBERS = itertools.count()
+# Commits are synced to disk; what is tested here is not that.
+_MEMORY = "/dev/shm"
+
+
+@pytest.fixture(scope="session")
+def fast_folder():
+    """A directory in memory, where there is such a thing."""
+    base = _MEMORY if os.access(_MEMORY, os.W_OK) else None
+    with tempfile.TemporaryDirectory(prefix="fabric-test-", dir=base) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture
-def home(tmp_path):
+def folder(fast_folder):
+    """An empty directory of the test's own, in memory."""
+    path = fast_folder / f"test{next(_NUMBERS)}"
+    path.mkdir()
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def home(folder):
     """The directory of a fabric with a dataset `data`."""
-    with fabric.init(tmp_path / "home") as made:
+    with fabric.init(folder / "home") as made:
         made.create("data")
-    return str(tmp_path / "home")
+    return str(folder / "home")
 
 
 @pytest.fixture
@@ -33,9 +56,9 @@ def dataset(fs):
 
 
 @pytest.fixture(scope="class", params=["local", pytest.param("s3", marks=pytest.mark.s3)])
-def shared_home(request, tmp_path_factory):
+def shared_home(request, fast_folder):
     """A fabric for the tests of a class, on each kind of store."""
-    directory = tmp_path_factory.mktemp("fabric") / "home"
+    directory = fast_folder / f"home{next(_NUMBERS)}"
     with pytest.MonkeyPatch.context() as patch:
         store = None
         if request.param == "s3":
