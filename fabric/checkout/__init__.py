@@ -17,5 +17,5 @@ or the destination hold. A file gets its name by a rename when it is complete an
 leaves nothing wrong under a right name (at worst a `.fabric-get-...` file beside it). Directories get their mode and time
 last. Nothing is synced: a checkout can be repeated, and the second run keeps what is there.
 
-The worker side (worker, placing, sources, attributes, directories, failures) imports neither Arrow nor NumPy: it is up in 40 ms.
+The worker side (worker, placing, sources, attributes, directories, failures) imports neither Arrow nor NumPy: up in 40 ms.
 """

@@ -3,6 +3,7 @@
 It holds no store, no credentials and no threads. It ends when its parent closes the socket or dies.
 """
 
+import contextlib
 import marshal
 import mmap
 import os
@@ -39,7 +40,12 @@ def main(channel: int, memory: int, root: int, temporary: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.umask(0)
     server = Server(Placer(Directories(root), temporary.encode(), umask=0))
-    with socket.socket(fileno=channel) as connection, mmap.mmap(memory, 0) as shared, memoryview(shared) as view:
+    with (
+        contextlib.suppress(BrokenPipeError, ConnectionResetError),
+        socket.socket(fileno=channel) as connection,
+        mmap.mmap(memory, 0) as shared,
+        memoryview(shared) as view,
+    ):
         send(connection, READY)
         while raw := receive(connection, REQUEST.size):
             sequence, slot, data_bytes, plan_bytes = REQUEST.unpack(raw)
