@@ -30,9 +30,16 @@ MINIO_NAME = "minio-20260212"
 REGION = "us-east-1"
 _START_S_MAX = 60.0
 _START_TRIES = 5
-# The shell waits on its standard input, a pipe that this process holds: when the pipe closes, because we stop or die,
-# it kills its whole process group, the server with it. If the server ends by itself, the group ends too.
-_GUARD = '{ "$@" </dev/null; kill -KILL 0; } & read -r _; kill -KILL 0'
+_STOP_S_MAX = 10.0
+_MEMORY_BYTES_MIN = 1 << 30
+# The shell waits on its standard input, a pipe that this process holds. Told to keep the data, it kills its whole process
+# group, the server with it. If the pipe closes without a word, because we died, it removes the data first ($0, if it is a
+# directory of our own). If the server ends by itself, the group ends too.
+_GUARD = """{ "$@" </dev/null; kill -KILL 0; } &
+trap '' TERM
+read -r word
+[ "$word" = keep ] || [ -z "$0" ] || { kill -TERM 0; rm -rf -- "$0"; sleep 0.2; rm -rf -- "$0"; }
+kill -KILL 0"""
 
 
 class ServerMissingError(Exception):
@@ -104,13 +111,13 @@ class MinioServer:
     It may be stopped and started again on the same data and port, which is how tests take a store away.
 
     Args:
-        directory: where it keeps its data; by default a temporary one that goes with it.
+        directory: where it keeps its data; by default a temporary one, in memory if there is room, that goes with it.
     """
 
     def __init__(self, directory: Path | None = None) -> None:
         self._program = find_minio()
         self._own_directory = directory is None
-        self._directory = directory or Path(tempfile.mkdtemp(prefix="fabric-minio-"))
+        self._directory = directory or Path(tempfile.mkdtemp(prefix="fabric-minio-", dir=_fast_directory()))
         self._process: subprocess.Popen[bytes] | None = None
         self._access_key = f"admin{secrets.token_hex(4)}"
         self._secret_key = secrets.token_hex(16)
@@ -143,9 +150,14 @@ class MinioServer:
         if self._process is None:
             return
         assert self._process.stdin is not None
-        self._process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # it has ended by itself
+            self._process.stdin.write(b"keep\n")
+            self._process.stdin.close()
         self._process.wait()
         self._process = None
+        end = time.monotonic() + _STOP_S_MAX
+        while _listens(self._port) and time.monotonic() < end:  # its last moments, after the shell's
+            time.sleep(0.005)
 
     def close(self) -> None:
         """Stop, and remove the data if it lies in a directory of our own."""
@@ -177,7 +189,7 @@ class MinioServer:
         command += ["--address", f"127.0.0.1:{self._port}", str(data)]
         with (self._directory / "log").open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603  (a program that we built)
-                ["/bin/sh", "-c", _GUARD, "sh", *command],
+                ["/bin/sh", "-c", _GUARD, str(self._directory) if self._own_directory else "", *command],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
@@ -191,6 +203,9 @@ class MinioServer:
         end = time.monotonic() + _START_S_MAX
         client = self.address.client()
         while time.monotonic() < end and self._process.poll() is None:
+            if not _listens(self._port):
+                time.sleep(0.02)
+                continue
             with contextlib.suppress(urllib3.exceptions.HTTPError, minio.error.MinioException):
                 client.list_buckets()
                 return True
@@ -214,6 +229,21 @@ def moto_server() -> Iterator[S3Server]:
         yield S3Server(f"http://{host}:{port}", "moto", "moto-secret")
     finally:
         server.stop()
+
+
+def _fast_directory() -> str | None:
+    """Where many small files cost little: the memory file system if it has room, else the usual place (None)."""
+    memory = "/dev/shm"  # noqa: S108  (a fresh directory is made in it)
+    try:
+        roomy = shutil.disk_usage(memory).free >= _MEMORY_BYTES_MIN
+    except OSError:
+        return None
+    return memory if roomy and os.access(memory, os.W_OK) else None
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _free_port() -> int:

@@ -20,18 +20,24 @@ def settings_of(server, prefix: str = "some/prefix") -> S3Settings:
 
 
 class TestLocal(ObjectStoreConformance):
+    many = 200
+
     @pytest.fixture
     def store(self, tmp_path) -> ObjectStore:
         return LocalStore(tmp_path / "objects", create=True)
 
 
 class TestMemory(ObjectStoreConformance):
+    many = 200
+
     @pytest.fixture
     def store(self) -> ObjectStore:
         return MemoryStore()
 
 
 class TestWrappers(ObjectStoreConformance):
+    many = 200
+
     @pytest.fixture
     def store(self) -> ObjectStore:
         return Meter(Retry(Limit(MemoryStore(), 16)))
