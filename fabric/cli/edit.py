@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from fabric.cli import text
+from fabric.cli import terminal, text
 from fabric.cli.address import ADDRESS, Target
 from fabric.cli.options import Command, dry_run_option, message_option, pass_session, yes_option
 from fabric.cli.session import Session
@@ -42,7 +42,7 @@ def commit(
 ) -> None:
     """Do `work` in a transaction; tell the commit, and what `work` returned."""
     dataset = session.dataset(target.dataset)
-    with dataset.transaction(target.ref, message) as transaction:
+    with dataset.transaction(target.ref, terminal.readable(message)) as transaction:
         data = work(transaction)
     info = transaction.result
     data |= {"dataset": dataset.name, "branch": transaction.branch, "commit": info.id if info else None}
@@ -159,31 +159,33 @@ def mv(session: Session, *, sources: tuple[Target, ...], target: Target, message
 
 
 @click.command("cp", cls=Command)
-@click.argument("sources", metavar="DATASET[@BRANCH]/PATH...", nargs=-1, required=True, type=ADDRESS)
+@click.argument("sources", metavar="DATASET[@REF]/PATH...", nargs=-1, required=True, type=ADDRESS)
 @click.argument("target", metavar="DATASET[@BRANCH]/TARGET", type=ADDRESS)
 @message_option
 @pass_session
 def cp(session: Session, *, sources: tuple[Target, ...], target: Target, message: str) -> None:
-    """Copy paths inside of a branch. No bytes are copied: both name the same content.
+    """Copy paths inside of a dataset, also from another state of it. No bytes are copied: both name the same content.
 
-    If TARGET is a directory, or ends with a slash, the paths go into it. Between datasets, use get and put; from another
-    state of the same dataset, use restore.
+    If TARGET is a directory, or ends with a slash, the paths go into it. Between datasets, use get and put.
 
     \b
-    Example:
+    Examples:
       fabric cp imagenet/train imagenet/train-clean
+      fabric cp imagenet@v2/labels.csv imagenet/labels-v2.csv
     """
-    if any((source.dataset, source.ref) != (target.dataset, target.ref) for source in sources):
+    if any(source.dataset != target.dataset for source in sources):
         raise InvalidInputError(
-            "cp copies inside of one branch",
+            "cp copies inside of one dataset",
             subject=str(target),
-            hint="between datasets use 'fabric get' and 'fabric put', from another state 'fabric restore --from REF'",
+            hint="between datasets use 'fabric get' and 'fabric put'",
         )
+    dataset = session.dataset(target.dataset)
+    views = [None if source.ref == target.ref else dataset.view(source.ref) for source in sources]
 
     def work(transaction: "Transaction") -> dict[str, Any]:
         pairs = _arrange(transaction, sources, target)
-        for source, to in pairs:
-            transaction.copy(source, to)
+        for (source, to), view in zip(pairs, views, strict=True):
+            transaction.copy(source, to, view=view)
         return {"copied": [text.name_fields("from", source) | text.name_fields("to", to) for source, to in pairs]}
 
     default = f"cp {', '.join(shown(source.path) for source in sources[:3])} {shown(target.path)}"

@@ -83,9 +83,9 @@ def put(
         _show_plan(session, dataset, sources, target, keep=keep)
         return
     total = _Sum()
-    progress = session.progress("put")
+    progress = session.progress("put", [source for source in sources if source != STDIN])
     words = message or f"put {' '.join(sources)}"
-    with dataset.transaction(target.ref, words.encode(errors="replace").decode(), metadata=pairs) as transaction:
+    with dataset.transaction(target.ref, terminal.readable(words), metadata=pairs) as transaction:
         for source, path in _arrange(transaction, sources, target):
             if source == STDIN:
                 entry = transaction.put(path, sys.stdin.buffer)

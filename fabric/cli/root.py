@@ -80,7 +80,7 @@ class Root(click.Group):
         """Find the command; where there is none, say what may have been meant."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
-            close = difflib.get_close_matches(name, COMMANDS, n=3, cutoff=0.5)
+            close = difflib.get_close_matches(name, COMMANDS, n=3, cutoff=0.7)
             meant = f"; did you mean {' or '.join(repr(word) for word in close)}?" if close else ""
             raise click.UsageError(f"there is no command {name!r}{meant}", ctx)
         return super().resolve_command(ctx, args)

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -96,14 +97,14 @@ class Session:
             logger.addHandler(handler)
         logger.setLevel(level)
 
-    def progress(self, verb: str) -> "Progress | None":
-        """Return bars for long work if a person looks at stderr and wants to see them."""
+    def progress(self, verb: str, sources: Sequence[str] = ()) -> "Progress | None":
+        """Return bars for long work (that reads `sources`) if a person looks at stderr and wants to see them."""
         if self.quiet or not terminal.is_terminal(sys.stderr):
             return None
         from fabric.cli.bars import Bars  # noqa: PLC0415
 
         self.end_progress()
-        self._bars = Bars(verb)
+        self._bars = Bars(verb, sources)
         return self._bars
 
     def end_progress(self) -> None:

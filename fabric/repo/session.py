@@ -26,6 +26,7 @@ class WriteSession:
         self._writer: ObjectWriter | None = None
         self._packs: PackWriter | None = None
         self._journal: Journal | None = None
+        self._sent = 0
 
     def resume(self, journal: Journal) -> None:
         """Keep a journal of packs, and use what the interrupted run that left it has sent.
@@ -90,6 +91,11 @@ class WriteSession:
             block, following = following, _read_block(file) if following else b""
         return self.packs.large(size, extents)
 
+    @property
+    def bytes_sent(self) -> int:
+        """How many bytes of content went into packs: those that were not there before. Stays after the end."""
+        return self._sent + (self._packs.content_bytes_sent if self._packs is not None else 0)
+
     def seal_packs(self) -> None:
         """Send the pack that is open."""
         if self._packs is not None:
@@ -102,6 +108,7 @@ class WriteSession:
 
     def close(self, *, failed: bool) -> None:
         """End the writers, and the lease if nothing published it away. May be called twice."""
+        self._sent = self.bytes_sent
         packs, self._packs = self._packs, None
         writer, self._writer = self._writer, None
         lease, self._lease = self._lease, None

@@ -15,7 +15,7 @@ from fabric.model.content import Content
 from fabric.model.digest import NO_DIGEST
 from fabric.model.entry import MODE_BITS, Entry, Kind
 from fabric.model.extent import Extent
-from fabric.model.ids import CommitId
+from fabric.model.ids import CommitId, NodeId
 from fabric.model.node import Child
 from fabric.progress import NoProgress, Progress
 from fabric.repo.edit import apply_edits
@@ -25,6 +25,7 @@ from fabric.repo.put import PutContext, put_tree
 from fabric.repo.session import WriteSession
 from fabric.repo.staging import Staging
 from fabric.repo.store import CommitInfo, DatasetStore
+from fabric.repo.tree import Tree
 from fabric.repo.view import Path, View
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 Data = bytes | bytearray | memoryview | BinaryIO | os.PathLike[str]
 TARGET_BYTES_MAX = 4095
+NO_TREE = b""
+"""Names no tree: what was seen counts file by file, never as a whole."""
 
 
 class Transaction:
@@ -61,10 +64,11 @@ class Transaction:
         self._base = base
         self._author = author
         self._metadata = dict(metadata)
-        self._session = WriteSession(store, [base.id] if base else [])
+        self._pinned = [base.id] if base else []
+        self._session = WriteSession(store, self._pinned)
         self._staging = Staging(store.nodes, lambda: self._session.writer, base.root if base else None)
         self._is_over = False
-        self._recorders: list[Recorder] = []
+        self._recorders: list[tuple[Recorder, NodeId | None]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -80,6 +84,11 @@ class Transaction:
     def _check_open(self) -> None:
         if self._is_over:
             raise InvalidInputError("this transaction is over", hint="begin another one with dataset.transaction()")
+
+    @property
+    def bytes_sent(self) -> int:
+        """How many bytes of content were new and went to the store so far; also after the end."""
+        return self._session.bytes_sent
 
     # -- reading
 
@@ -212,14 +221,25 @@ class Transaction:
             context, source, paths.parse_path(path), delete=delete, progress=progress or NoProgress(), **options
         )
         if recorder is not None:
-            self._recorders.append(recorder)
+            # Only if this very tree is committed is what lies at `path` what lies in `source`: not after a later change in
+            # this transaction, not merged with what others did, not with files that were kept.
+            self._recorders.append((recorder, self._staging.root().id if delete else None))
         return result
 
-    def mkdir(self, path: Path, *, mode: int = 0o755, exist_ok: bool = False, parents: bool = True) -> None:
+    def mkdir(
+        self,
+        path: Path,
+        *,
+        mode: int = 0o755,
+        mtime_ns: int | None = None,
+        exist_ok: bool = False,
+        parents: bool = True,
+    ) -> None:
         """Make a directory; raises AlreadyExistsError, NotADirectoryInViewError, PathNotFoundError."""
         self._check_open()
         target = paths.parse_path(path)
-        entry = Entry(target, Kind.DIRECTORY, mode & MODE_BITS, mtime_ns=time.time_ns())
+        when = time.time_ns() if mtime_ns is None else mtime_ns
+        entry = Entry(target, Kind.DIRECTORY, mode & MODE_BITS, mtime_ns=when)
         self._staging.make_directory(target, entry, exist_ok=exist_ok, parents=parents)
 
     def symlink(self, path: Path, target: str | bytes, *, mtime_ns: int | None = None) -> None:
@@ -243,27 +263,40 @@ class Transaction:
         self._check_open()
         self._staging.move(paths.parse_path(source), paths.parse_path(target))
 
-    def copy(self, source: Path, target: Path) -> None:
-        """Copy a file or a directory with all below it to the path `target`; no byte is copied."""
+    def copy(self, source: Path, target: Path, *, view: View | None = None) -> None:
+        """Copy a file or a directory with all below it to the path `target`; no byte is copied.
+
+        Args:
+            source: a path in the transaction, or in `view`.
+            target: a path in the transaction.
+            view: take what is there at another commit, or was at the view's time, of the same dataset.
+        """
         self._check_open()
-        self._staging.copy(self._staging.tree(), paths.parse_path(source), paths.parse_path(target))
+        tree = self._staging.tree() if view is None else self._pinned_tree(view)
+        self._staging.copy(tree, paths.parse_path(source), paths.parse_path(target))
 
     def restore(self, path: Path, view: View) -> None:
         """Make `path` what it is in `view`, a view of the same dataset: also absent, if it is absent there."""
         self._check_open()
-        if view.dataset.id != self.dataset.id:
-            raise InvalidInputError("a path can be restored only from a commit of the same dataset")
         raw = paths.parse_path(path)
-        self._pin(view.info.id)
-        if raw and view.tree.entry(raw) is None:
+        tree = self._pinned_tree(view)
+        if raw and tree.entry(raw) is None:
             self._staging.remove(raw, recursive=True)
         else:
-            self._staging.copy(view.tree, raw, raw)
+            self._staging.copy(tree, raw, raw)
+
+    def _pinned_tree(self, view: View) -> Tree:
+        """Return the tree of a view whose extents are to be reused, and keep its commit while the transaction lives."""
+        if view.dataset.id != self.dataset.id:
+            raise InvalidInputError("only what is in the same dataset can be taken over as it is")
+        self._pin(view.info.id)
+        return view.tree
 
     def _pin(self, commit: CommitId) -> None:
-        """Keep a commit whose extents are reused while the transaction lives."""
-        bases = [self._base.id] if self._base else []
-        self._session.lease.rebase([*bases, commit])
+        """Keep a commit, beside those that are kept already."""
+        if commit not in self._pinned:
+            self._pinned.append(commit)
+            self._session.lease.rebase(self._pinned)
 
     def set_attributes(
         self,
@@ -328,11 +361,11 @@ class Transaction:
     def _remember(self, failed: bool) -> None:
         """Let the next put of the same directories know what this one saw, if the branch has it now."""
         commit = self.result or self._base
-        for recorder in self._recorders:
+        for recorder, tree in self._recorders:
             if failed or commit is None:
                 recorder.discard()
             else:
-                recorder.save(commit.record.tree)
+                recorder.save(tree if tree == commit.record.tree else NO_TREE)
 
     def _build(self, head: CommitInfo | None, root: Child) -> tuple[Child, tuple[CommitId, ...]]:
         """Return the tree to commit on `head`: the transaction's own, or merged with what others did meanwhile."""
@@ -343,7 +376,7 @@ class Transaction:
             if base is None:
                 raise conflict_error([], self.branch, "another writer made the first commit of this branch: try again")
             return root, (head.id,)
-        self._session.lease.rebase([base.id, head.id])
+        self._pin(head.id)
         edits, conflicts = three_way(self._store.nodes, base.root, head.root, root)
         if conflicts:
             raise conflict_error(
