@@ -79,7 +79,8 @@ class ObjectStore(Protocol):
     def list(self, prefix: str, after: str = "") -> Iterator[ObjectInfo]:
         """Yield the objects below `prefix` whose key sorts after `after`, in bytewise order of keys.
 
-        `prefix` is "" or ends with "/": it names whole segments. Streams; any error is raised, never skipped.
+        `prefix` is "" or ends with "/": it names whole segments. Streams; any error is raised, never skipped. What has a
+        name that no key can have was put there by somebody else and is left out.
         Only fsck, recover, doctor and collection list: no reader or writer depends on a listing.
         """
         ...
