@@ -169,7 +169,7 @@ class FabricCachedReader(AbstractBufferedFile):  # type: ignore[misc]
         self._view = view
         self._real = view.resolve(place.path)
         # What is pickled is the path: by its commit, see FabricReader.
-        super().__init__(fs, pinned_name(place, view), "rb", size=info["size"], **options)
+        super().__init__(fs, pinned_name(place, view), "rb", **{**options, "size": info["size"]})
         self.details = info
 
     def _fetch_range(self, start: int, end: int) -> bytes:
