@@ -11,8 +11,6 @@ from fabric.checkout.directories import Directories
 from fabric.checkout.placing import CREATE, write_at
 from fabric.model.content import Content
 
-PART_BYTES_MAX = 8 * 1024 * 1024
-
 
 class LargeFile:
     """One file under a temporary name, until `finish` gives it its own. Blocks of zeros stay holes.
@@ -40,9 +38,9 @@ class LargeFile:
         if self.content.size:
             os.ftruncate(self._fd, self.content.size)
 
-    def parts(self, reader: ContentReader) -> Iterator[tuple[int, Callable[[], int]]]:
+    def parts(self, reader: ContentReader, part_bytes_max: int) -> Iterator[tuple[int, Callable[[], int]]]:
         """Yield (bytes held, work) for each part. Works may run side by side and return how many bytes they stand for."""
-        for blocks, cost, fetch in reader.runs(reader.blocks(self.content), span_bytes_max=PART_BYTES_MAX):
+        for blocks, cost, fetch in reader.runs(reader.blocks(self.content), span_bytes_max=part_bytes_max):
             yield cost, self._part(blocks, fetch)
 
     def _part(self, blocks: list[Block], fetch: Callable[[], list[memoryview]]) -> Callable[[], int]:

@@ -23,12 +23,15 @@ from fabric.checkout.worker import SLOT_DATA_BYTES, Server, encode_plan
 from fabric.checkout.workers import WorkerPool
 from fabric.errors import DataError, SourceError
 from fabric.model.content import Content
+from fabric.model.digest import BLOCK_BYTES
 from fabric.model.paths import display, join
 from fabric.objects.port import ObjectStore
 from fabric.objects.wrapper import file_backed
 from fabric.progress import Progress
 
 AHEAD_BYTES_MAX = 128 * 1024 * 1024
+REMOTE_PART_BYTES_MAX = 2 * BLOCK_BYTES
+"""One request's part of a large file: over a network, twice the block hides the latency."""
 WORKERS_MAX = 4
 WORKERS_FROM_FILES = 1_000
 """Fewer small files are placed in this process before the workers would be up."""
@@ -90,6 +93,9 @@ class Transfer:
         self._places: list[Place] = []
         self._place_numbers: dict[Place, int] = {}
         self._files = file_backed(reader.store)
+        # A local disk gains nothing from many reads at a time, and the processor's caches lose.
+        self._ahead_max = 2 * (_cpus() if self._files else reader.parallel)
+        self._part_bytes = BLOCK_BYTES if self._files else REMOTE_PART_BYTES_MAX
         self._large: list[LargeFile] = []
         self._large_open: dict[int, LargeFile] = {}
         self._later: list[Callable[[], None]] = []
@@ -130,7 +136,7 @@ class Transfer:
         file = LargeFile(directory, name, wanted, content, self.temporary())
         try:
             file.begin(self._directories)
-            for _, work in file.parts(self._reader):
+            for _, work in file.parts(self._reader, self._part_bytes):
                 work()
             self._left_out(join(directory, name), file.finish(self._directories))
         except BaseException as error:
@@ -253,7 +259,7 @@ class Transfer:
             file.begin(self._directories)
             # One more than there are, so that the file cannot be finished before all parts are known.
             file.parts_left = 1
-            for cost, work in file.parts(self._reader):
+            for cost, work in file.parts(self._reader, self._part_bytes):
                 file.parts_left += 1
                 self._push(_Part(sequence, cost, file, self._reader.pool.submit(work)))
         except (OSError, DataError) as error:
@@ -306,7 +312,7 @@ class Transfer:
     def _push(self, item: _Fetch | _Part) -> None:
         self._ahead.append(item)
         self._ahead_bytes += item.cost
-        while self._ahead_bytes > AHEAD_BYTES_MAX or len(self._ahead) > 2 * self._reader.parallel:
+        while self._ahead_bytes > AHEAD_BYTES_MAX or len(self._ahead) > self._ahead_max:
             self._settle()
 
     def _settle(self) -> None:
