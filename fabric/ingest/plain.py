@@ -1,0 +1,117 @@
+"""The hot loop: small ordinary files of one directory, one after the other, with nothing looked up twice.
+
+An ordinary file is regular, has one name, 1 to BLOCK_BYTES bytes without holes, no extended attributes, and does not
+change while it is read. Nearly all are; the loop stops at the first that is not, with nothing kept of it, and the caller
+takes that one in the way that knows all cases. What is one call a file there is written out here: it saves a fifth of the
+time of a put of many small files.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from blake3 import blake3
+
+from fabric.errors import FabricError
+from fabric.ingest import attributes
+from fabric.ingest.packer import PackWriter
+from fabric.ingest.places import OFFSET_BITS, Place
+from fabric.ingest.source import FILE_FLAGS
+from fabric.model.digest import BLOCK_BYTES
+
+_S_IFMT, _S_IFREG = 0o170000, 0o100000
+_ONLY_LABEL = [attributes.LABEL]
+list_xattrs: Callable[[int], list[str]] = attributes.names_of
+
+Lookup = Callable[[bytes, int], Place | None]
+
+
+@dataclass(slots=True)
+class Plain:
+    """Ordinary files, column by column.
+
+    Attributes:
+        stats: mode, inode, device, links, uid, gid, size, mtime_ns, ctime_ns of each.
+        digests: of their contents.
+        places: of their contents.
+        size: bytes of content of all.
+        labelled: files with a security label, which is left out.
+    """
+
+    stats: list[int] = field(default_factory=list)
+    digests: list[bytes] = field(default_factory=list)
+    places: list[Place] = field(default_factory=list)
+    size: int = 0
+    labelled: int = 0
+
+
+def take_plain(directory: int, names: Sequence[bytes], packer: PackWriter, base: Lookup | None) -> Plain:
+    """Take files from the front of `names` (at most 1,024) until one is not ordinary.
+
+    Args:
+        directory: descriptor of the directory.
+        names: files in it.
+        packer: takes what is new.
+        base: says where else a content of a digest and a size lies.
+
+    Raises:
+        FabricError: an earlier pack could not be written.
+    """
+    result = Plain()
+    add_stats, add_digest, add_place = result.stats.extend, result.digests.append, result.places.append
+    open_file, fstat, readv, close = os.open, os.fstat, os.readv, os.close
+    pack = packer.room_for(1)
+    young = packer.recent.young
+    looks_further = packer.looks_further or base is not None
+    for name in names:
+        try:
+            fd = open_file(name, FILE_FLAGS, dir_fd=directory)
+        except OSError:
+            break
+        try:
+            status = fstat(fd)
+            head = status[:7]
+            mode, _, _, links, _, _, size = head
+            if mode & _S_IFMT != _S_IFREG or links != 1 or not 0 < size <= BLOCK_BYTES or status.st_blocks * 512 < size:
+                break
+            listed = list_xattrs(fd)
+            if listed and listed != _ONLY_LABEL:
+                break
+            if size > pack.room:
+                pack = packer.room_for(size)
+                young = packer.recent.young
+                looks_further = packer.looks_further or base is not None
+            position = pack.position
+            view = pack.buffer[position : position + size]
+            got = readv(fd, (view,))
+            digest: bytes = blake3(view).digest()
+            mtime, ctime, after = status.st_mtime_ns, status.st_ctime_ns, fstat(fd)
+            if got != size or after.st_size != size or after.st_ctime_ns != ctime or after.st_mtime_ns != mtime:
+                break
+        except OSError as error:
+            if isinstance(error, FabricError):
+                raise
+            break
+        finally:
+            close(fd)
+        here = pack.number << OFFSET_BITS | position
+        place: Place | None = young.get(digest)
+        if place is None and looks_further:
+            place = _find(digest, size, packer, base)
+        if place is None:
+            place = young[digest] = here
+            pack.digests.append(digest)
+            pack.lengths.append(size)
+            pack.position = position + size
+            pack.room -= size
+        add_stats((*head, mtime, ctime))
+        add_digest(digest)
+        add_place(place)
+        result.size += size
+        result.labelled += bool(listed)
+    return result
+
+
+def _find(digest: bytes, size: int, packer: PackWriter, base: Lookup | None) -> Place | None:
+    place = packer.find(digest)
+    return base(digest, size) if place is None and base is not None else place
