@@ -117,7 +117,7 @@ class TreeBuilder:
         if self._open_rows is not None:
             table = pa.concat_tables([self._open_rows, table])
         start = 0
-        for end in cuts.cut_points(hashes):
+        for end in cuts.cut_points(hashes, cuts.LEAF_RULE):
             self._close_leaf(table.slice(start, end - start))
             start = end
         self._open_rows = table.slice(start) if start < table.num_rows else None

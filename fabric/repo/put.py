@@ -20,8 +20,8 @@ from fabric.repo.session import WriteSession
 from fabric.repo.staging import Staging, subtree
 from fabric.repo.store import CommitInfo, DatasetStore
 from fabric.repo.tree import Tree
+from fabric.repo.unchanged import STAT_CACHES
 
-STAT_CACHES = "stat"
 JOURNALS = "journals"
 
 

@@ -110,13 +110,17 @@ class Staging:
 
     def make_parents(self, path: bytes) -> None:
         """Make the directories above a path that are missing; raises NotADirectoryInViewError."""
+        missing = []
         for above in reversed(paths.ancestors(path)):
             found = self.entry(above)
-            if found is not None:
-                if found.kind != Kind.DIRECTORY:
-                    shown = paths.display(above)
-                    raise NotADirectoryInViewError(f"{shown!r} is not a directory", subject=shown)
-                return
+            if found is None:
+                missing.append(above)
+            elif found.kind != Kind.DIRECTORY:
+                shown = paths.display(above)
+                raise NotADirectoryInViewError(f"{shown!r} is not a directory", subject=shown)
+            else:
+                break
+        for above in missing:
             self.set(implicit_directory(above))
 
     def make_directory(self, path: bytes, entry: Entry, *, exist_ok: bool, parents: bool) -> None:

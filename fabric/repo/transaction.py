@@ -26,6 +26,7 @@ from fabric.repo.session import WriteSession
 from fabric.repo.staging import Staging
 from fabric.repo.store import CommitInfo, DatasetStore
 from fabric.repo.tree import Tree
+from fabric.repo.unchanged import scope
 from fabric.repo.view import Path, View
 
 if TYPE_CHECKING:
@@ -214,7 +215,7 @@ class Transaction:
             self._staging,
             self._base,
             self.dataset.fabric.state,
-            f"{self.dataset.fabric.id}/{self.dataset.id}/{self.branch}",
+            scope(self.dataset.fabric.id, self.dataset.id, self.branch),
             self.dataset.fabric.own_directories(),
         )
         result, recorder = put_tree(
