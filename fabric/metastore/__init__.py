@@ -12,5 +12,5 @@
 
 It must not know what is in a tree, a pack or a commit: it holds ids and where they lie. Importing the port costs nothing;
 SQLAlchemy and Alembic are imported when a database is made or migrated, never by an ordinary call
-(docs/decisions/0002-sqlite-journal.md).
+(docs/decisions/0007-sql-as-text.md).
 """

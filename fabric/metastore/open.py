@@ -45,7 +45,7 @@ def open_metastore(
     if separator and scheme == "memory":
         return shared_memory_metastore(parse_name(rest, "memory metastore name"))
     if separator and scheme == "sqlite":
-        return open_sqlite(_sqlite_path(rest), create=create, clock=clock, deadline_s=deadline_s)
+        return open_sqlite(sqlite_path(url), create=create, clock=clock, deadline_s=deadline_s)
     if separator and scheme in ("postgresql", "postgres"):
         raise InvalidInputError(
             "PostgreSQL metastores come with the fabric service, which this release does not have yet",
@@ -56,7 +56,9 @@ def open_metastore(
     raise InvalidInputError("this is not the URL of a metastore", subject=scheme if separator else "", hint=HINT)
 
 
-def _sqlite_path(rest: str) -> str:
+def sqlite_path(url: str) -> str:
+    """Return the path that a `sqlite://` URL names; raises InvalidInputError."""
+    rest = url.removeprefix("sqlite://")
     path = unquote(rest, errors="surrogateescape")
     if not path.startswith("/") or path.endswith("/") or "\0" in path or "?" in rest or "#" in rest:
         raise InvalidInputError("a SQLite metastore is named by an absolute path", subject=path[:200], hint=HINT)

@@ -9,5 +9,5 @@
 
 Statements are plain SQL with `:name` parameters that SQLite and PostgreSQL read alike (plain SELECT, INSERT,
 UPDATE, DELETE; nothing else). SQLAlchemy and Alembic are imported only to make or migrate a database: to import them
-takes longer than a whole call of the command line (docs/decisions/0002-sqlite-journal.md).
+takes longer than a whole call of the command line (docs/decisions/0007-sql-as-text.md).
 """

@@ -1,6 +1,6 @@
 """SQLite behind the seam: one file, many processes, one connection in each.
 
-Rollback journal, truncated, synced in full: docs/decisions/0002-sqlite-journal.md says why not WAL. A writer takes the
+Rollback journal, kept and overwritten, synced in full: docs/decisions/0006-sqlite-journal.md says why not WAL. A writer takes the
 database's write lock first (BEGIN IMMEDIATE), so a transaction never fails half-way for another writer. Who meets a lock
 pauses for a random moment and tries again until the deadline: SQLite's own waiting sleeps in fixed, growing steps, which
 lets a busy process starve the others.
@@ -29,7 +29,8 @@ APPLICATION_ID = 0x46414252
 """Marks the file as ours ("FABR"), for `file` and for the refusal of other databases."""
 
 _SETTINGS = (
-    "PRAGMA journal_mode = TRUNCATE",
+    "PRAGMA journal_mode = PERSIST",
+    "PRAGMA journal_size_limit = 1048576",
     "PRAGMA synchronous = FULL",
     "PRAGMA fullfsync = 1",  # macOS: fsync alone stops at the disk's cache
     "PRAGMA trusted_schema = OFF",

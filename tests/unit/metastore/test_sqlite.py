@@ -113,7 +113,7 @@ def test_settings_that_durability_rests_on(path):
                 name: s.one(f"PRAGMA {name}")[0] for name in ("journal_mode", "synchronous", "mmap_size", "fullfsync")
             }
         )
-    assert pragmas == {"journal_mode": "truncate", "synchronous": 2, "mmap_size": 0, "fullfsync": 1}
+    assert pragmas == {"journal_mode": "persist", "synchronous": 2, "mmap_size": 0, "fullfsync": 1}
 
 
 def test_names_that_a_uri_would_take_for_something_else(tmp_path):
