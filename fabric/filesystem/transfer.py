@@ -84,6 +84,8 @@ class TransferFileSystem(CopyingFileSystem):
     def _put_one(self, changes: Changes, local: str, place: Place, callback: Any, *, create: bool) -> None:
         try:
             found = os.stat(local)
+        except FileNotFoundError:
+            raise
         except OSError as error:
             raise SourceError(f"{local} cannot be read: {error.strerror}", subject=local) from error
         if stat.S_ISDIR(found.st_mode):

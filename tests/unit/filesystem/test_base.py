@@ -1,5 +1,6 @@
 """Options, instances, addresses, pickling, other processes, and that a branch is never stale."""
 
+import io
 import json
 import multiprocessing
 import os
@@ -9,6 +10,7 @@ import sys
 import threading
 import time
 import traceback
+import zipfile
 
 import fsspec
 import pytest
@@ -51,9 +53,6 @@ def test_fsspec_open_and_chaining(fs, home, tmp_path):
 
 
 def _zip(members):
-    import io
-    import zipfile
-
     raw = io.BytesIO()
     with zipfile.ZipFile(raw, "w") as archive:
         for name, data in members.items():

@@ -1,6 +1,6 @@
 """ls, info, find, walk, glob, du, times and keys."""
 
-import datetime
+import datetime as dt
 import os
 
 import pytest
@@ -11,7 +11,7 @@ from fabric.model.digest import content_digest
 
 @pytest.fixture
 def tree(dataset):
-    """Files, an empty directory, links to a file, to a directory, in a ring, to nowhere and out, and a name that is no text."""
+    """Files, an empty directory, links of all kinds, and a name that is no text."""
     with dataset.transaction() as tx:
         tx.put("a/one.txt", b"1", mode=0o640, uid=5, gid=6, mtime_ns=1_700_000_000_500_000_000)
         tx.put("a/deep/two.txt", b"22", mtime_ns=0)
@@ -158,7 +158,7 @@ def test_glob(fs, tree):
     assert fs.glob("fabric://data/a/on[e].txt") == ["data/a/one.txt"]
     assert fs.glob("data/a/*/") == ["data/a/deep", "data/a/dir"]
     assert fs.glob("data/none/*") == []
-    time = datetime.datetime.now(datetime.UTC) + datetime.timedelta(minutes=1)
+    time = dt.datetime.now(dt.UTC) + dt.timedelta(minutes=1)
     ref = f"data@main@{{{time:%Y-%m-%dT%H:%M:%SZ}}}"
     assert fs.glob(f"{ref}/a/*.txt") == [f"{ref}/a/one.txt"]
 
@@ -185,7 +185,7 @@ def test_keys_follow_the_content(fs, tree):
 
 
 def test_times(fs, tree):
-    when = datetime.datetime.fromtimestamp(1_700_000_000.5, datetime.UTC)
+    when = dt.datetime.fromtimestamp(1_700_000_000.5, dt.UTC)
     assert fs.modified("data/a/one.txt") == fs.created("data/a/one.txt") == when
 
 
@@ -197,9 +197,9 @@ def test_times(fs, tree):
 def test_what_can_be_no_path_is_a_clear_error(fs, path):
     with pytest.raises(InvalidInputError):
         fs.info(path)
-    with pytest.raises(ValueError):
+    with pytest.raises(InvalidInputError):
         fs.open(path, "wb")
-    with pytest.raises(ValueError):
+    with pytest.raises(InvalidInputError):
         fs.rm(path)
     assert not fs.exists(path)
     assert not fs.isdir(path)
