@@ -14,7 +14,8 @@ FORK_WAIT_S_MAX = 10.0
 """How long a fork waits for one lock; after that the child gets it as it is, which is no worse than no waiting at all."""
 
 _locks: "weakref.WeakSet[ForkSafeLock]" = weakref.WeakSet()
-_held: "list[ForkSafeLock]" = []
+_held = threading.local()
+"""What the thread that forks has taken; several threads may fork at once."""
 
 
 class ForkSafeLock:
@@ -41,12 +42,13 @@ class ForkSafeLock:
 
 
 def _before_fork() -> None:
-    _held.extend(lock for lock in list(_locks) if lock.acquire(FORK_WAIT_S_MAX))
+    _held.locks = [lock for lock in list(_locks) if lock.acquire(FORK_WAIT_S_MAX)]
 
 
 def _after_fork() -> None:
-    while _held:
-        _held.pop().release()
+    for lock in _held.locks:
+        lock.release()
+    _held.locks = []
 
 
 os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)

@@ -67,6 +67,7 @@ def sqlite_path(url: str) -> str:
 
 def open_sqlite(path: str, *, create: bool = False, clock: Clock = utc_now, deadline_s: float = DEADLINE_S) -> SqlMetastore:
     """Open the SQLite metastore in the file `path`; see open_metastore."""
+    path = os.path.abspath(path)
     if not os.path.isdir(os.path.dirname(path)):
         raise NotFoundError("the directory of the metastore does not exist", subject=path, hint="make the directory first")
     database = SqliteDatabase(path, create=create, deadline_s=deadline_s)

@@ -1,9 +1,9 @@
 """SQLite behind the seam: one file, many processes, one connection in each.
 
-Rollback journal, kept and overwritten, synced in full: docs/decisions/0006-sqlite-journal.md says why not WAL. A writer takes the
-database's write lock first (BEGIN IMMEDIATE), so a transaction never fails half-way for another writer. Who meets a lock
-pauses for a random moment and tries again until the deadline: SQLite's own waiting sleeps in fixed, growing steps, which
-lets a busy process starve the others.
+Rollback journal, kept and overwritten, synced in full: docs/decisions/0006-sqlite-journal.md says why not WAL. A writer
+takes the database's write lock first (BEGIN IMMEDIATE), so a transaction never fails half-way for another writer. Who meets
+a lock pauses for a random moment and tries again until the deadline: SQLite's own waiting sleeps in fixed, growing steps,
+which lets a busy process starve the others.
 """
 
 import os
@@ -195,18 +195,18 @@ class SqliteDatabase:
 
     def _drop(self) -> None:
         if self._connection is not None:
-            self._connection.close()
+            if self._pid == os.getpid():
+                self._connection.close()
+            else:
+                _abandoned.append(self._connection)
             self._connection = None
 
     def _connected(self) -> sqlite3.Connection:
         if self._closed:
             raise UnavailableError("the metastore is closed", subject=self.path)
-        if self._pid != os.getpid():
-            if self._connection is not None:
-                _abandoned.append(self._connection)
-            self._connection, self._pid = None, os.getpid()
-        if self._connection is not None and not self._is_same_file():
+        if self._pid != os.getpid() or not self._is_same_file():
             self._drop()
+            self._pid = os.getpid()
         if self._connection is None:
             self._connection = self._open()
         return self._connection

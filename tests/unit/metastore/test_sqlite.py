@@ -367,6 +367,8 @@ def test_a_reader_without_rights_reads_and_is_told_when_it_writes():
 # forked children and threads
 
 
+# Python warns of forks beside threads; that this one is safe is what is tested.
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 def test_a_forked_child_works_on_while_threads_of_the_parent_do(path):
     with contextlib.closing(open_sqlite(path)) as metastore:
         dataset = pets(metastore)
@@ -394,3 +396,16 @@ def test_a_forked_child_works_on_while_threads_of_the_parent_do(path):
                 thread.join()
         assert len(metastore.leases.list(dataset)) == 11
     whole(path)
+
+
+def test_a_child_that_closes_does_not_close_for_the_parent(path):
+    with contextlib.closing(open_sqlite(path)) as metastore:
+        dataset = pets(metastore)
+
+        def child_work(say):
+            metastore.close()
+            say("closed")
+
+        assert Child(child_work).lines() == ["closed"]
+        assert metastore.refs.get(dataset, "main").generation == 1
+        Facts(metastore, count(50)).commit(dataset, "two")
