@@ -13,7 +13,8 @@ from fabric.model.paths import display
 
 Info = dict[str, Any]
 """name, size, type (file, directory, other), mode (as stat gives it), uid, gid, mtime and created (the same: a fabric keeps
-one time of a file), islink; of files digest (hex); of symlinks destination. A symlink is described by what it leads to, and
+one time of a file), islink; of files digest (hex), also as etag, by which `datasets` and others tell versions apart in their
+caches; of symlinks destination. A symlink is described by what it leads to, and
 is "other" if it leads nowhere."""
 
 _TYPES = {Kind.FILE: "file", Kind.DIRECTORY: "directory", Kind.SYMLINK: "other"}
@@ -48,7 +49,7 @@ def _info(  # noqa: PLR0917 - the columns of a listing, in their order
         "mtime": mtime,
     }
     if kind == Kind.FILE:
-        info["digest"] = digest.hex()
+        info["digest"] = info["etag"] = digest.hex()
     return info
 
 

@@ -38,6 +38,7 @@ def test_info_says_what_local_files_say(fs, tree):
         "created": 1_700_000_000.5,
         "islink": False,
         "digest": content_digest(b"1").hex(),
+        "etag": content_digest(b"1").hex(),
     }
     directory = fs.info("fabric://data/a/")
     assert (directory["name"], directory["type"], directory["size"]) == ("data/a", "directory", 0)
