@@ -29,28 +29,28 @@ def encode(frames: list[bytes]) -> bytes:
     return encode_hashed(frames)[0]
 
 
-def encode_hashed(frames: list[bytes]) -> tuple[bytes, list[bytes]]:
-    """As encode; return the digest of each frame as well."""
+def encode_hashed(frames: list[bytes], header: bytes = b"") -> tuple[bytes, list[bytes]]:
+    """As encode, behind a header; return the digest of each frame as well."""
     codec = pa.Codec("zstd", compression_level=_LEVEL)
     digests = []
-    stored = []
-    table = []
+    stored: list[Any] = []
+    table = [header]
     for raw in frames:
         if len(raw) > FRAME_BYTES_MAX:
             raise InvalidInputError(f"{len(raw)} bytes of rows are over the limit of {FRAME_BYTES_MAX} of a tree object")
         digests.append(block_digest(raw))
-        stored.append(_padded(codec.compress(raw, asbytes=True), len(raw)))
+        stored.append(_padded(codec.compress(raw), len(raw)))
         table.append(_ENTRY.pack(len(raw), len(stored[-1]), digests[-1]))
     return b"".join(table + stored), digests
 
 
-def _padded(stored: bytes, raw_length: int) -> bytes:
+def _padded(stored: Any, raw_length: int) -> Any:
     # Rows that are all alike shrink beyond what a reader believes: a skippable frame, which decoders pass over, fills up.
     missing = -(-raw_length // RATIO_MAX) - len(stored)
     if missing <= 0:
         return stored
     filling = bytes(max(missing - _SKIPPABLE.size, 0))
-    return stored + _SKIPPABLE.pack(_SKIPPABLE_MAGIC, len(filling)) + filling
+    return bytes(stored) + _SKIPPABLE.pack(_SKIPPABLE_MAGIC, len(filling)) + filling
 
 
 class Frames:

@@ -154,8 +154,9 @@ def encode_leaf(table: Any) -> tuple[NodeId, bytes]:
     check_fields(batch)
     placement = extents.encode_columns(columns[-1])
     check_extents(batch, columns[-1])
-    stored, digests = frames.encode_hashed([_logical_bytes(batch, starts, parents), placement])
-    return NodeId(digests[0]), envelope.encode_header(envelope.ObjectKind.LEAF) + stored
+    header = envelope.encode_header(envelope.ObjectKind.LEAF)
+    data, digests = frames.encode_hashed([_logical_bytes(batch, starts, parents), placement], header)
+    return NodeId(digests[0]), data
 
 
 def _logical_bytes(batch: Any, starts: Any, parents: Any) -> bytes:
@@ -239,8 +240,9 @@ def encode_index(level: int, children: Sequence[Child]) -> tuple[NodeId, bytes]:
     places = LayoutWriter(_PLACES_TAG)
     places.number(len(children))
     places.binary(objects)
-    stored, digests = frames.encode_hashed([out.joined(), places.joined()])
-    return NodeId(digests[0]), envelope.encode_header(envelope.ObjectKind.INDEX) + stored
+    header = envelope.encode_header(envelope.ObjectKind.INDEX)
+    data, digests = frames.encode_hashed([out.joined(), places.joined()], header)
+    return NodeId(digests[0]), data
 
 
 def decode_index(data: bytes | memoryview, expected: NodeId | None = None) -> Index:
