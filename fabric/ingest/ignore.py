@@ -1,7 +1,9 @@
 """`.fabricignore`: what is left out, in the syntax and with the rules of gitignore."""
 
 import os
+import re
 from collections.abc import Sequence
+from stat import S_ISREG
 from typing import Any
 
 from fabric.errors import InvalidInputError, SourceError
@@ -32,7 +34,7 @@ class Ignore:
         self._above = above
         try:
             self._spec: Any = GitIgnoreSpec.from_lines(lines)
-        except ValueError as error:
+        except (ValueError, re.error) as error:
             name = display(base + b"/" + IGNORE_NAME if base else IGNORE_NAME)
             raise InvalidInputError(f"a line of {name!r} is no pattern: {error}", subject=name) from None
 
@@ -62,18 +64,12 @@ def read_ignore(fd: int, directory: bytes, shown: bytes, above: Ignore | None) -
         InvalidInputError: a line is no pattern.
     """
     try:
-        handle = os.open(IGNORE_NAME, FILE_FLAGS, dir_fd=fd)
-    except OSError as error:
-        if os.path.islink(shown):
+        if not S_ISREG(os.stat(IGNORE_NAME, dir_fd=fd, follow_symlinks=False).st_mode):
             return above
-        raise source_error(error, shown) from None
-    with open(handle, "rb") as file:
-        try:
-            if not os.path.isfile(handle):
-                return above
+        with open(os.open(IGNORE_NAME, FILE_FLAGS, dir_fd=fd), "rb") as file:
             raw = file.read(IGNORE_BYTES_MAX + 1)
-        except OSError as error:
-            raise source_error(error, shown) from None
+    except OSError as error:
+        raise source_error(error, shown) from None
     if len(raw) > IGNORE_BYTES_MAX:
         raise SourceError(f"{display(shown)!r} is over 1 MiB", subject=display(shown), hint="write fewer patterns")
     return Ignore(directory, os.fsdecode(raw).splitlines(), above)

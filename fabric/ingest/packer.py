@@ -25,8 +25,6 @@ FOOTER_BYTES_MAX = 4 * 1024 * 1024
 _RECORD_BYTES = pack.RECORD.itemsize
 _RECORDS_MAX = (FOOTER_BYTES_MAX - pack.FOOTER_TRAILER_BYTES) // _RECORD_BYTES - 1024
 """Looked at now and then: up to 1,024 contents more may be kept after it is reached."""
-_CONTENTS_END = pack.CONTENT_START + pack.PACK_BYTES
-_BUFFER_BYTES = _CONTENTS_END + FOOTER_BYTES_MAX
 EMPTY_DIGEST = block_digest(b"")
 
 
@@ -61,8 +59,8 @@ class OpenPack:
         ref: the object that it will be.
         number: of that object in the writer's table.
         buffer: where contents are staged from `position` on.
-        position: end of the contents that are kept, which stand back to back.
         room: how many bytes may be staged.
+        position: end of the contents that are kept, which stand back to back.
         digests: of the contents kept.
         lengths: of the contents kept.
     """
@@ -70,8 +68,8 @@ class OpenPack:
     ref: ObjectRef
     number: int
     buffer: memoryview
+    room: int
     position: int = pack.CONTENT_START
-    room: int = pack.PACK_BYTES
     digests: list[bytes] = field(default_factory=list)
     lengths: list[int] = field(default_factory=list)
 
@@ -94,16 +92,18 @@ class PackWriter:
     Args:
         writer: where packs go.
         log: knows what an interrupted run left, and is told of each pack; it has begun.
+        pack_bytes: how many bytes of content a pack takes, at least one block.
     """
 
-    def __init__(self, writer: ObjectWriter, *, log: PackLog | None = None) -> None:
+    def __init__(self, writer: ObjectWriter, *, log: PackLog | None = None, pack_bytes: int = pack.PACK_BYTES) -> None:
         self._writer = writer
         self._log = log
+        self._pack_bytes = max(pack_bytes, BLOCK_BYTES)
         self._earlier = log if log is not None and not log.is_empty else None
         self.recent = Recent()
         """Places of the last contents kept."""
         self._lists: dict[bytes, Extent] = {}
-        self._buffers = Buffers(_BUFFER_BYTES, BUFFERS_MAX)
+        self._buffers = Buffers(pack.CONTENT_START + self._pack_bytes + FOOTER_BYTES_MAX, BUFFERS_MAX)
         self.objects: list[bytes] = []
         """The objects that places refer to by number."""
         self._numbers: dict[bytes, int] = {}
@@ -111,9 +111,8 @@ class PackWriter:
         self._staged = 0
         self.before_seal: Callable[[], None] | None = None
         """Called before a pack is sealed, when all contents kept so far lie in it or in earlier ones."""
-        self.contents_sent = 0
-        """Contents (small ones and blocks) in the packs sent so far."""
         self.content_bytes_sent = 0
+        """Bytes of content in the packs sent so far."""
 
     # --- whole contents ---
 
@@ -225,7 +224,7 @@ class PackWriter:
             ref = self._writer.reserve()
             buffer = self._buffers.take()
             buffer[: pack.CONTENT_START] = pack.header()
-            self._pack = OpenPack(ref, self._intern(ref.encode()), buffer)
+            self._pack = OpenPack(ref, self._intern(ref.encode()), buffer, self._pack_bytes)
         return self._pack
 
     def finish(self) -> None:
@@ -254,7 +253,6 @@ class PackWriter:
         footer = pack.footer_of(full.digests, offsets, lengths)
         end = full.position + len(footer)
         full.buffer[full.position : end] = footer
-        self.contents_sent += len(full.digests)
         self.content_bytes_sent += full.position - pack.CONTENT_START
         if self.before_seal is not None:
             self.before_seal()

@@ -15,7 +15,7 @@ from blake3 import blake3
 from fabric.errors import FabricError
 from fabric.ingest import attributes
 from fabric.ingest.packer import PackWriter
-from fabric.ingest.places import OFFSET_BITS, Place
+from fabric.ingest.places import Place
 from fabric.ingest.source import FILE_FLAGS
 from fabric.model.digest import BLOCK_BYTES
 
@@ -94,16 +94,11 @@ def take_plain(directory: int, names: Sequence[bytes], packer: PackWriter, base:
             break
         finally:
             close(fd)
-        here = pack.number << OFFSET_BITS | position
         place: Place | None = young.get(digest)
         if place is None and looks_further:
             place = _find(digest, size, packer, base)
         if place is None:
-            place = young[digest] = here
-            pack.digests.append(digest)
-            pack.lengths.append(size)
-            pack.position = position + size
-            pack.room -= size
+            place = young[digest] = pack.keep(digest, size)
         add_stats((*head, mtime, ctime))
         add_digest(digest)
         add_place(place)
