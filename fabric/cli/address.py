@@ -82,7 +82,8 @@ class RefType(click.ParamType):  # type: ignore[type-arg]
     def shell_complete(self, ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Complete branches and snapshots."""
         try:
-            target = ctx.params.get("target")
+            # After an option that waits for its value, click leaves arguments as they were typed.
+            target = ctx.params.get("target") or ctx.args[0]
             dataset = target.dataset if isinstance(target, Target) else parse_address(str(target)).dataset
             return [CompletionItem(name) for name in _refs(_session_of(ctx), dataset) if name.startswith(incomplete)]
         except Exception:  # as above

@@ -33,6 +33,7 @@ class Bars:
         self._files = self._size = 0
         self._files_total: int | None = None
         self._size_total: int | None = None
+        self._counted: tuple[int | None, int | None] = (None, None)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._draw, name="fabric-progress", daemon=True)
         self._thread.start()
@@ -77,6 +78,8 @@ class Bars:
                 with self._lock:
                     phase, files, size = self._phase, self._files, self._size
                     files_total, size_total = self._files_total, self._size_total
+                    if files_total is None and size_total is None:
+                        files_total, size_total = self._counted
                 by_size = bool(size_total)
                 done, total = (size, size_total) if by_size else (files, files_total)
                 text = describe(files, files_total, size, rate.of(phase, size), rate.left(phase, done, total))
@@ -85,9 +88,9 @@ class Bars:
 
     def _count(self) -> None:
         counted = count(self._sources, self._ended)
-        with self._lock:
-            if counted is not None and self._files_total is None and self._size_total is None:
-                self._files_total, self._size_total = counted
+        if counted is not None:
+            with self._lock:
+                self._counted = counted
 
 
 class _Rate:

@@ -202,8 +202,10 @@ class YamlOutput:
 def _yaml(data: object) -> str:
     import yaml  # noqa: PLC0415 - only where it is asked for
 
+    # Through JSON: rows may be mappings of their own kinds, which YAML does not know.
+    plain = json.loads(json.dumps(data))
     dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text: str = yaml.dump(data, Dumper=dumper, sort_keys=False, allow_unicode=True, width=YAML_WIDTH)
+    text: str = yaml.dump(plain, Dumper=dumper, sort_keys=False, allow_unicode=True, width=YAML_WIDTH)
     return text
 
 

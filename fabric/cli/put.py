@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fabric.repo.transaction import Transaction
 
 STDIN = "-"
+NOTHING = "nothing changed"
 SKIPPED_SHOWN = 10
 
 
@@ -70,6 +71,10 @@ def put(
 
     pairs = parse_pairs(metadata)
     _check(sources, target)
+    if not keep and not dry_run and _is_unchanged(session, sources, target, ignore):
+        nothing = {"dataset": target.dataset, "branch": target.ref, "commit": None, "files": 0, "size": 0, "sent": 0}
+        session.out.done({**nothing, "seconds": round(session.elapsed(), 3), "skipped": []}, NOTHING)
+        return
     try:
         dataset = session.dataset(target.dataset)
     except NotFoundError:
@@ -112,6 +117,23 @@ def _check(sources: tuple[str, ...], target: Target) -> None:
             raise SourceError(f"there is no file or directory {source!r}", subject=source, hint="check the path")
 
 
+def _is_unchanged(session: Session, sources: tuple[str, ...], target: Target, ignore: tuple[str, ...]) -> bool:
+    if len(sources) > 1 or not os.path.isdir(sources[0]):
+        return False
+    from fabric.repo.unchanged import is_unchanged  # noqa: PLC0415 - before the engine, which takes longer to import
+
+    settings = session.settings
+    return is_unchanged(
+        settings.endpoint,
+        settings.state_dir,
+        dataset=target.dataset,
+        branch=target.ref,
+        source=sources[0],
+        path=target.path,
+        ignore=ignore,
+    )
+
+
 def _arrange(transaction: "Transaction", sources: tuple[str, ...], target: Target) -> list[tuple[str, bytes]]:
     """Return (source, path) for each source."""
     if sources == (STDIN,) or (len(sources) == 1 and os.path.isdir(sources[0])):
@@ -146,7 +168,7 @@ def _tell(session: Session, transaction: "Transaction", total: _Sum) -> None:
         "skipped": [{**text.name_fields("path", one.path), "reason": one.reason} for one in total.skipped],
     }
     if info is None:
-        session.out.done(data, "nothing changed")
+        session.out.done(data, NOTHING)
         return
     lines = (
         f"put {text.count(total.files, 'file')}, {text.size(total.size)} ({text.size(sent)} new)"

@@ -1,6 +1,5 @@
 """The command tree. Its first level is a table, so that help and completion of names import no command."""
 
-import difflib
 import importlib
 from dataclasses import dataclass
 from typing import Any
@@ -80,6 +79,8 @@ class Root(click.Group):
         """Find the command; where there is none, say what may have been meant."""
         name = args[0]
         if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            import difflib  # noqa: PLC0415 - only on the way to an error
+
             close = difflib.get_close_matches(name, COMMANDS, n=3, cutoff=0.7)
             meant = f"; did you mean {' or '.join(repr(word) for word in close)}?" if close else ""
             raise click.UsageError(f"there is no command {name!r}{meant}", ctx)

@@ -5,11 +5,9 @@
 2    the command cannot work as written      130  interrupted;  141  the reader of our output went away
 """
 
-import json
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Sequence
 
 import click
@@ -30,6 +28,7 @@ PATHS_SHOWN = 20
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; all output, errors too, is written."""
     session = Session()
+    _reopen_streams()
     try:
         with session:
             if terminal.wants_completion():
@@ -50,6 +49,13 @@ def run(arguments: Sequence[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
+def _reopen_streams() -> None:
+    """Give a process that was started with closed streams (`>&-`) some that lead nowhere."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - until the end of the process
+
+
 def _failed(error: Exception, session: Session) -> int:
     """Show what went wrong; return the exit code."""
     if isinstance(error, click.ClickException):
@@ -67,6 +73,12 @@ def _reader_gone() -> int:
     return EXIT_BROKEN_PIPE
 
 
+def _show_trace() -> None:
+    import traceback  # noqa: PLC0415 - only for who debugs
+
+    traceback.print_exc()
+
+
 def _show_usage(error: click.ClickException) -> None:
     terminal.error_line("error: " + error.format_message(), style="error")
     context = getattr(error, "ctx", None)
@@ -76,9 +88,11 @@ def _show_usage(error: click.ClickException) -> None:
 
 def _show(error: FabricError, session: Session) -> None:
     if session.is_debug:
-        traceback.print_exc()
+        _show_trace()
     paths = error.paths if isinstance(error, MergeConflictError) else ()
     if session.format == "json":
+        import json  # noqa: PLC0415 - only for this form
+
         about = {"kind": error.kind, "message": error.message, "subject": error.subject, "hint": error.hint}
         shown = {
             "error": {**about, **({"paths": [terminal.readable(os.fsdecode(path)) for path in paths]} if paths else {})}
@@ -97,7 +111,7 @@ def _show(error: FabricError, session: Session) -> None:
 
 def _show_unexpected(error: Exception, session: Session) -> int:
     if session.is_debug:
-        traceback.print_exc()
+        _show_trace()
     what = " ".join(str(error).split())[:300]
     terminal.error_line(f"error: unexpected {type(error).__name__}" + (f": {what}" if what else ""), style="error")
     terminal.error_line(f"hint: {REPORT_HINT}", style="hint")

@@ -99,7 +99,7 @@ class Session:
 
     def progress(self, verb: str, sources: Sequence[str] = ()) -> "Progress | None":
         """Return bars for long work (that reads `sources`) if a person looks at stderr and wants to see them."""
-        if self.quiet or not terminal.is_terminal(sys.stderr):
+        if self.quiet or not terminal.can_draw(sys.stderr):
             return None
         from fabric.cli.bars import Bars  # noqa: PLC0415
 

@@ -42,9 +42,14 @@ def is_terminal(stream: TextIO) -> bool:
         return False
 
 
+def can_draw(stream: TextIO) -> bool:
+    """Whether lines of `stream` can be written again: a terminal that moves its cursor."""
+    return is_terminal(stream) and os.environ.get("TERM") != "dumb"
+
+
 def has_colour(stream: TextIO) -> bool:
     """Whether `stream` should get colours: a terminal that can show them, and nobody asked for none (NO_COLOR)."""
-    return is_terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return can_draw(stream) and not os.environ.get("NO_COLOR")
 
 
 def styled(text: str, style: str | None, stream: TextIO | None = None) -> str:

@@ -10,7 +10,9 @@ import pytest
 from fabric.cli.run import run
 
 
-class _Stream(io.TextIOWrapper):
+class Stream(io.TextIOWrapper):
+    """A standard stream in memory, which may say that it is a terminal."""
+
     def __init__(self, data=b"", *, is_terminal=False):
         super().__init__(io.BytesIO(data), encoding="utf-8", errors="surrogateescape", write_through=True)
         self._is_terminal = is_terminal
@@ -41,14 +43,20 @@ class Result:
 
 
 @pytest.fixture
+def make_stream():
+    """The class Stream."""
+    return Stream
+
+
+@pytest.fixture
 def invoke(monkeypatch):
     """A function that runs one command line and returns its Result; `terminal` makes all three streams terminals."""
 
     def call(*arguments, stdin=b"", terminal=False):
         streams = {
-            "stdin": _Stream(stdin, is_terminal=terminal),
-            "stdout": _Stream(is_terminal=terminal),
-            "stderr": _Stream(is_terminal=terminal),
+            "stdin": Stream(stdin, is_terminal=terminal),
+            "stdout": Stream(is_terminal=terminal),
+            "stderr": Stream(is_terminal=terminal),
         }
         with monkeypatch.context() as patch:
             for name, stream in streams.items():
