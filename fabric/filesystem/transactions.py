@@ -34,6 +34,7 @@ class Changes:
         self.results: list[CommitInfo] = []
         self._author = author
         self._open: dict[_Key, Transaction] = {}
+        self._meant: dict[tuple[str, str | None], _Key] = {}
         self._views: dict[_Key, View] = {}
         self._notes: list[str] = []
         self._noted = 0
@@ -52,16 +53,17 @@ class Changes:
             PathNotFoundError: there is no such dataset or ref.
             ReadOnlyError: the ref is a snapshot, a commit or a past state.
         """
-        dataset = filesystem.dataset_of(place)
-        branch = place.ref or filesystem.ref or dataset.default_branch
-        key = (dataset.name, branch)
-        transaction = self._open.get(key)
-        if transaction is None:
-            with as_missing_file():
-                transaction = dataset.transaction(branch, author=self._author)
-            self._open[key] = transaction
+        written = (place.dataset, place.ref)
+        key = self._meant.get(written)
+        if key is None:
+            dataset = filesystem.dataset_of(place)
+            key = (dataset.name, place.ref or filesystem.ref or dataset.default_branch)
+            if key not in self._open:
+                with as_missing_file():
+                    self._open[key] = dataset.transaction(key[1], author=self._author)
+            self._meant[written] = key
         self._views.pop(key, None)
-        return transaction
+        return self._open[key]
 
     def view(self, filesystem: Any, place: Place) -> View | None:
         """Return the state with the changes so far of the branch that a place names; None if there are none."""
@@ -103,6 +105,7 @@ class Changes:
                 if result is not None:
                     self.results.append(result)
             self._views.clear()
+            self._meant.clear()
 
     def _summary(self) -> str:
         more = self._noted - len(self._notes)
@@ -114,6 +117,7 @@ class Changes:
             while self._open:
                 self._open.popitem()[1].abort()
             self._views.clear()
+            self._meant.clear()
 
 
 class FabricTransaction(fsspec.transaction.Transaction):  # type: ignore[misc]
