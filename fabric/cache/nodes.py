@@ -55,7 +55,8 @@ class NodeReader:
             DataError: the object is missing, damaged, or another node than its parent says.
             UnavailableError: the store cannot be reached.
         """
-        self._renew_after_fork()
+        if os.getpid() != self._pid:
+            self._renew_after_fork()
         with self._lock:
             found = self._cache.get(child.object)
             if found is not None:
@@ -63,7 +64,7 @@ class NodeReader:
         node = found[0] if found is not None else self._fetch(child)
         if node.id != child.id:
             raise DataError(f"object {child.object} holds tree node {node.id.hex()}, not {child.id.hex()}")
-        if child.level not in (UNKNOWN_LEVEL, node.level if isinstance(node, Index) else 0):
+        if child.level != UNKNOWN_LEVEL and child.level != (node.level if isinstance(node, Index) else 0):
             # Levels fall by one from parent to child, so no tree made by somebody else leads down without end.
             raise DataError(f"tree node {child.id.hex()} is not of the level that its parent says")
         return node

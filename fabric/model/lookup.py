@@ -55,28 +55,28 @@ class Lookup:
         folded, _, name = self.keys[index].rpartition(paths.SEPARATOR)
         return paths.join(folded.replace(b"\x00", b"/"), name)
 
-    def entry(self, index: int) -> Entry:
-        """Return a row as an entry."""
-        kind, mode, uid, gid, mtime_ns, size, digest_kind, link_group = (column[index] for column in self._numbers)
+    def entry(self, index: int, path: bytes | None = None) -> Entry:
+        """Return a row as an entry; who asked by `path` saves putting it together again."""
+        kinds, modes, uids, gids, times, sizes, digest_kinds, groups = self._numbers
         target = acl_access = acl_default = attributes = attributes_digest = b""
         if self._has_rare:
             target, acl_access, acl_default, attributes, attributes_digest = (
                 self._logical.column(name)[index].as_py() for name in _RARE
             )
         return Entry(
-            self.path(index),
-            _KINDS[kind],
-            mode,
-            uid,
-            gid,
-            mtime_ns,
-            size,
-            _DIGEST_KINDS[digest_kind],
+            self.path(index) if path is None else path,
+            _KINDS[kinds[index]],
+            modes[index],
+            uids[index],
+            gids[index],
+            times[index],
+            sizes[index],
+            _DIGEST_KINDS[digest_kinds[index]],
             bytes(self._digests[index * DIGEST_BYTES : (index + 1) * DIGEST_BYTES]),
             target,
             acl_access,
             acl_default,
-            xattrs.decode(attributes),
+            xattrs.decode(attributes) if attributes else {},
             attributes_digest,
-            link_group,
+            groups[index],
         )

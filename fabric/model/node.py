@@ -110,18 +110,28 @@ class Leaf:
         return paths.sort_key(self.logical.column("parent")[0].as_py(), self.logical.column("name")[0].as_py())
 
     @property
+    def last_key(self) -> bytes:
+        """The sort key of the last row."""
+        return paths.sort_key(self.logical.column("parent")[-1].as_py(), self.logical.column("name")[-1].as_py())
+
+    @property
     def table(self) -> Any:
         """All columns, as a table of `rows.SCHEMA`."""
         return pa.table([*self.logical.columns, self.extents], schema=rows.SCHEMA)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Index:
     """An index node that was decoded and checked. Level 1 stands over leaves."""
 
     id: NodeId
     level: int
     children: Sequence[Child]
+
+    @cached_property
+    def keys(self) -> list[bytes]:
+        """The key of each child, to be bisected."""
+        return [child.key for child in self.children]
 
 
 def content_bytes(batch: Any) -> int:

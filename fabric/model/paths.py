@@ -9,6 +9,7 @@ The root directory itself has the empty parent and the empty name: it is the fir
 """
 
 import os
+import re
 
 from fabric.errors import InvalidInputError
 
@@ -16,6 +17,9 @@ NAME_BYTES_MAX = 255
 PATH_BYTES_MAX = 4096
 DEPTH_MAX = 2048
 ROOT = b""
+_SEGMENT = rb"(?!\.{1,2}(?:/|\Z))[^/\x00]{1,255}"
+_CLEAN = re.compile(_SEGMENT + b"(?:/" + _SEGMENT + b")*", re.DOTALL)
+"""Most paths are clean already: one look instead of one for each segment. What it does not match is checked in full."""
 SEPARATOR = b"\x00\x00"
 
 
@@ -65,6 +69,8 @@ def parse_path(text: str | bytes) -> bytes:
         raw = os.fsencode(text) if isinstance(text, str) else bytes(text)
     except UnicodeEncodeError:
         raise InvalidInputError(f"{text[:80]!r} cannot be a path: it is not text", subject=ascii(text[:80])) from None
+    if len(raw) <= PATH_BYTES_MAX and _CLEAN.fullmatch(raw):
+        return raw
     return check_path(b"/".join(part for part in raw.split(b"/") if part))
 
 

@@ -199,6 +199,8 @@ def full_paths(batch: pa.RecordBatch | pa.Table) -> pa.Array:
     """Return the whole path of each row, as a binary array."""
     parent, name = single_chunk(batch.column("parent")), single_chunk(batch.column("name"))
     joined = pc.binary_join_element_wise(parent, name, pa.scalar(b"/", pa.binary()))
+    if np.diff(offsets(parent)).all():
+        return joined
     return pc.if_else(pc.equal(pc.binary_length(parent), 0), name, joined)
 
 

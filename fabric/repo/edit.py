@@ -21,6 +21,9 @@ from fabric.model.ids import NodeId
 from fabric.model.node import Child, Index, content_bytes, encode_index, encode_leaf
 from fabric.objects.writer import ObjectWriter
 
+SPLICED_ROWS_MAX = 64
+"""So few edits of one leaf are cut into its rows one by one."""
+
 
 @dataclass(frozen=True)
 class Edits:
@@ -75,6 +78,9 @@ class _Part:
         """Return the rows of one leaf, which covers [low, high), after the edits."""
         start, end = self._span(self.keys, low, high)
         new, new_keys = self.upserts.slice(start, end - start), self.keys.slice(start, end - start)
+        first, last = self._span(self.removed, low, high)
+        if len(new) + last - first <= SPLICED_ROWS_MAX and not self.cleared:
+            return _splice(table, keys, new, new_keys, self.removed.slice(first, last - first))
         gone = pa.concat_arrays([new_keys, self.removed])
         keep = np.ones(len(keys), bool)
         if len(gone):
@@ -89,6 +95,21 @@ class _Part:
         both = pa.concat_tables([kept, new])
         order = pc.sort_indices(pa.concat_arrays([keys.filter(pa.array(keep)), new_keys]))
         return both.take(order)
+
+
+def _splice(table: Any, keys: Any, new: Any, new_keys: Any, removed: Any) -> Any:
+    """Do a few edits by cutting the old rows where they fall: that copies no row, where sorting copies all of them."""
+    edits: dict[bytes, int | None] = dict.fromkeys(removed.to_pylist())
+    edits.update((key, number) for number, key in enumerate(new_keys.to_pylist()))
+    pieces, done = [], 0
+    for key, number in sorted(edits.items()):
+        at = rows.find(keys, key, done)
+        pieces.append(table.slice(done, at - done))
+        done = at + (at < len(keys) and keys[at].as_py() == key)
+        if number is not None:
+            pieces.append(new.slice(number, 1))
+    pieces.append(table.slice(done))
+    return pa.concat_tables(pieces)
 
 
 class TreeBuilder:

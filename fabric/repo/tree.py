@@ -2,7 +2,6 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from operator import attrgetter
 
 from fabric.cache.nodes import NodeReader
 from fabric.errors import DataError
@@ -10,7 +9,6 @@ from fabric.model import paths
 from fabric.model.entry import Entry
 from fabric.model.node import Child, Index, Leaf, content_bytes
 
-_KEY = attrgetter("key")
 _DEPTH_MAX = 32
 
 
@@ -20,33 +18,36 @@ class Tree:
     def __init__(self, nodes: NodeReader, root: Child) -> None:
         self.nodes = nodes
         self.root = root
+        self._top: Leaf | Index | None = None
 
     def locate(self, path: bytes) -> tuple[Leaf, int] | None:
         """Return the leaf and the row number of a path, or None."""
         key = paths.path_key(path)
-        child = self.root
+        node = self._top
+        if node is None:
+            # Kept while the tree is: every look passes it.
+            node = self._top = self.nodes.node(self.root)
         for _ in range(_DEPTH_MAX):
-            node = self.nodes.node(child)
             if isinstance(node, Leaf):
                 index = node.lookup.find(key)
                 return None if index is None else (node, index)
-            position = bisect_right(node.children, key, key=_KEY)
+            position = bisect_right(node.keys, key)
             if position == 0:
                 return None
-            child = node.children[position - 1]
+            node = self.nodes.node(node.children[position - 1])
         raise DataError("a tree is deeper than any tree can be")
 
     def entry(self, path: bytes) -> Entry | None:
         """Return the entry at a path, or None."""
         found = self.locate(path)
-        return None if found is None else found[0].lookup.entry(found[1])
+        return None if found is None else found[0].lookup.entry(found[1], path)
 
     def spans(self, low: bytes, high: bytes) -> Iterator[tuple[Leaf, int, int]]:
         """Yield the rows with sort keys in [low, high) as (leaf, start, stop), in tree order, reading a few leaves ahead."""
         for leaf in self._leaves(self.root, low, high):
-            lookup = leaf.lookup
-            start = 0 if lookup.keys[0] >= low else lookup.first_from(low)
-            stop = len(lookup.keys) if lookup.keys[-1] < high else lookup.first_from(high)
+            # Only the first and the last leaf need all their keys.
+            start = 0 if leaf.first_key >= low else leaf.lookup.first_from(low)
+            stop = leaf.logical.num_rows if leaf.last_key < high else leaf.lookup.first_from(high)
             if start < stop:
                 yield leaf, start, stop
 
@@ -55,7 +56,7 @@ class Tree:
         if isinstance(node, Leaf):
             yield node
             return
-        below = node.children[_first_covering(node, low) : bisect_left(node.children, high, key=_KEY)]
+        below = node.children[_first_covering(node, low) : bisect_left(node.keys, high)]
         if node.level == 1 and len(below) > 1:
             for leaf in self.nodes.nodes(below):
                 assert isinstance(leaf, Leaf)
@@ -93,7 +94,7 @@ class Tree:
             start, stop = node.lookup.first_from(low), node.lookup.first_from(high)
             return stop - start, content_bytes(node.logical.slice(start, stop - start))
         entries = size = 0
-        last = bisect_left(node.children, high, key=_KEY)
+        last = bisect_left(node.keys, high)
         for position in range(_first_covering(node, low), last):
             following = node.children[position + 1].key if position + 1 < len(node.children) else end
             more = self._usage(node.children[position], low, high, following)
@@ -103,4 +104,4 @@ class Tree:
 
 def _first_covering(node: Index, low: bytes) -> int:
     """Return the number of the first child that may hold keys from `low` on."""
-    return max(0, bisect_right(node.children, low, key=_KEY) - 1)
+    return max(0, bisect_right(node.keys, low) - 1)
