@@ -1,10 +1,11 @@
 """What stands in the destination already: is it the same, may it go, how is it brought in line."""
 
 import os
-import shutil
+import secrets
 import stat
 
 from fabric.checkout.attributes import KEEP_OWNER, Wanted, restore
+from fabric.checkout.placing import TEMPORARY_PREFIX
 from fabric.model.content import Content
 from fabric.model.digest import BLOCK_BYTES, DigestKind, block_digest, blocks_digest
 
@@ -61,12 +62,31 @@ def adjust(directory: int, name: bytes, found: os.stat_result, wanted: Wanted) -
 
 
 def remove(directory: int, name: bytes) -> None:
-    """Remove whatever stands under a name, with all in it; symlinks are removed, never followed."""
-    found = look(directory, name)
-    if found is not None and stat.S_ISDIR(found.st_mode):
-        shutil.rmtree(name, dir_fd=directory)
-    elif found is not None:
-        os.unlink(name, dir_fd=directory)
+    """Remove whatever stands under a name, with all in it; symlinks are removed, never followed.
+
+    Directories are moved up before they are emptied: a tree may be deeper than a path, a stack or the open files allow.
+    """
+    token = TEMPORARY_PREFIX + b"removed-" + secrets.token_hex(6).encode()
+    names, moved = [name], 0
+    while names:
+        at = names.pop()
+        found = look(directory, at)
+        if found is None or not stat.S_ISDIR(found.st_mode):
+            os.unlink(at, dir_fd=directory)
+            continue
+        fd = os.open(at, _READ | os.O_DIRECTORY, dir_fd=directory)
+        try:
+            for below in map(os.fsencode, os.listdir(fd)):
+                child = look(fd, below)
+                if child is not None and stat.S_ISDIR(child.st_mode):
+                    moved += 1
+                    names.append(token + b"-%d" % moved)
+                    os.rename(below, names[-1], src_dir_fd=fd, dst_dir_fd=directory)
+                else:
+                    os.unlink(below, dir_fd=fd)
+        finally:
+            os.close(fd)
+        os.rmdir(at, dir_fd=directory)
 
 
 def open_up(directory: int, name: bytes, found: os.stat_result) -> None:

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fabric.cache.blocks import Block
 from fabric.cache.contents import ContentReader
@@ -19,6 +19,7 @@ from fabric.checkout.failures import failure
 from fabric.checkout.large import LargeFile
 from fabric.checkout.options import CheckoutResult
 from fabric.checkout.placing import TEMPORARY_PREFIX, Group, Placed, Placer, process_umask
+from fabric.checkout.threads import FILE_BYTES_MIN, ThreadPlacers
 from fabric.checkout.worker import SLOT_DATA_BYTES, Server, encode_plan
 from fabric.checkout.workers import WorkerPool
 from fabric.errors import DataError, SourceError
@@ -43,7 +44,7 @@ class _Fetch(NamedTuple):
     place: Place
     offset: int
     groups: list[Group]
-    future: "Future[memoryview]"
+    future: "Future[memoryview | Placed]"
 
 
 class _Part(NamedTuple):
@@ -85,6 +86,7 @@ class Transfer:
         self._progress = progress
         self._token = TEMPORARY_PREFIX + secrets.token_hex(6).encode()
         self._server = Server(Placer(directories, self._token, process_umask()))
+        self._threads = ThreadPlacers(root, self._token)
         self._jobs = min(WORKERS_MAX, _cpus()) if jobs is None else jobs
         self._jobs_asked = jobs is not None
         self._workers: WorkerPool | None = None
@@ -149,7 +151,7 @@ class Transfer:
         large, self._large = self._large, []
         later, self._later = self._later, []
         self._small_taken += len(small)
-        self._start_workers()
+        self._start_workers(small)
         self._flush_small(small)
         for file in large:
             self._flush_large(file)
@@ -166,14 +168,17 @@ class Transfer:
         self._run_ready()
         assert not self._outstanding
         assert not self._ready
+        self._threads.close()
         self._close_workers()
 
     def abort(self) -> None:
         """Stop, and remove every file that is not complete. After a failure; raises nothing new."""
         for item in self._ahead:
             item.future.cancel()
-        # A part that is running writes to a file that is about to be closed.
-        wait([item.future for item in self._ahead if isinstance(item, _Part)])
+        # What is running writes to files and directories that are about to be closed.
+        futures: list[Future[Any]] = [item.future for item in self._ahead]
+        wait(futures)
+        self._threads.close()
         for file in self._large_open.values():
             file.abandon(self._directories)
         self._close_workers()
@@ -189,8 +194,16 @@ class Transfer:
                 item = _Fetch(sequence, 0, place, offset, groups, Future())
                 self._hand_over(item, encode_plan(path, offset, length, groups), memoryview(b""))
             else:
-                work = partial(self._reader.fetch_unverified, Span(place.store, place.key, offset, length))
+                span = Span(place.store, place.key, offset, length)
+                in_thread = self._workers is None and length >= FILE_BYTES_MIN * sum(len(group[2]) for group in groups)
+                work = partial(self._fetch_and_place, span, groups) if in_thread else partial(self._fetch, span)
                 self._push(_Fetch(sequence, length, place, offset, groups, self._reader.pool.submit(work)))
+
+    def _fetch(self, span: Span) -> memoryview | Placed:
+        return self._reader.fetch_unverified(span)
+
+    def _fetch_and_place(self, span: Span, groups: list[Group]) -> memoryview | Placed:
+        return self._threads.place(groups, self._reader.fetch_unverified(span))
 
     def _hand_over(self, item: _Fetch, plan: bytes, data: memoryview) -> None:
         """Give a request to a worker, or serve it here."""
@@ -319,8 +332,11 @@ class Transfer:
         item = self._ahead.popleft()
         self._ahead_bytes -= item.cost
         if isinstance(item, _Fetch):
-            data = item.future.result()
-            self._hand_over(item, encode_plan("", 0, len(data), item.groups), data)
+            result = item.future.result()
+            if isinstance(result, Placed):
+                self._placed(item, result)
+            else:
+                self._hand_over(item, encode_plan("", 0, len(result), item.groups), result)
             return
         try:
             size = item.future.result()
@@ -330,9 +346,12 @@ class Transfer:
 
     # Workers
 
-    def _start_workers(self) -> None:
-        enough = self._jobs_asked or (self._small_taken >= WORKERS_FROM_FILES and self._jobs > 1)
-        if self._workers is None and self._jobs > 0 and enough and self._small_taken:
+    def _start_workers(self, small: list[Small]) -> None:
+        if self._workers is not None or self._jobs == 0 or not small:
+            return
+        many = self._small_taken >= WORKERS_FROM_FILES and self._jobs > 1
+        tiny = sum(file[2] for file in small) < FILE_BYTES_MIN * len(small)
+        if self._jobs_asked or (many and (tiny or self._files is not None)):
             try:
                 self._workers = WorkerPool(self._root, self._jobs)
             except SourceError:

@@ -355,6 +355,32 @@ def test_delete_extra(tree, tmp_path):
     assert (tmp_path / "empty").stat().st_mtime_ns == TIME
 
 
+def test_what_is_deeper_than_a_path_is_removed(tree, tmp_path):
+    """Neither the length of a path, nor open files, nor Python's stack bound what a file system holds."""
+    tree.file(b"keep", b"1")
+    (tmp_path / "top").mkdir()
+    fd = os.open(tmp_path / "top", os.O_RDONLY)
+    for _ in range(1_100):
+        os.mkdir("deeper", dir_fd=fd)
+        below = os.open("deeper", os.O_RDONLY, dir_fd=fd)
+        os.close(fd)
+        fd = below
+    os.close(fd)
+    assert tree.get(tmp_path, delete_extra=True).deleted == 1
+    assert os.listdir(tmp_path) == ["keep"]
+
+
+def test_a_deep_tree_comes_back(tree, tmp_path):
+    path = b"/".join([b"d"] * 1_100)
+    tree.file(path + b"/f", b"deep").file(path + b"/large", NOISE)
+    tree.file(path + b"/one", b"linked", link_group=1).file(b"two", b"linked", link_group=1)
+    result = tree.get(tmp_path / "out", jobs=1)
+    assert (result.directories, result.files, result.links) == (1_100, 4, 1)
+    assert tree.get(tmp_path / "out", jobs=1).kept == 4
+    tree.pairs, tree.data = [], {}
+    assert tree.file(b"f").get(tmp_path / "out", delete_extra=True).deleted == 2
+
+
 def test_the_destination_itself(tree, tmp_path):
     tree.dir(b"", 0o700).file(b"f", b"1")
     (tmp_path / "file").write_bytes(b"")

@@ -66,8 +66,9 @@ def damaged(tree, path, how):
 @jobs
 @pytest.mark.parametrize("how", ["altered", "missing", "truncated"])
 @pytest.mark.parametrize("victim", [b"d1/f150", b"d2/large", b"lone"])
-def test_damage_is_an_error_and_not_a_file(tree, tmp_path, look, jobs, how, victim):
-    many(tree)
+@pytest.mark.parametrize("size", [3_000, 40_000])
+def test_damage_is_an_error_and_not_a_file(tree, tmp_path, look, jobs, how, victim, size):
+    many(tree, size=size)
     tree.maker.close_pack()
     tree.file(b"d2/large", NOISE).file(b"lone", b"lone bytes")
     store, key = damaged(tree, victim, how)
@@ -128,8 +129,9 @@ class Failing(Wrapper):
 
 
 @jobs
-def test_a_lie_of_the_network_is_asked_again(tree, tmp_path, look, jobs):
-    many(tree).file(b"large", NOISE)
+@pytest.mark.parametrize("size", [3_000, 40_000])
+def test_a_lie_of_the_network_is_asked_again(tree, tmp_path, look, jobs, size):
+    many(tree, size=size).file(b"large", NOISE)
     tree.table()
 
     class Once(Failing):
@@ -185,16 +187,17 @@ def small_disk(tmp_path):
 
 
 @jobs
-@pytest.mark.parametrize("shape", ["small", "large"])
+@pytest.mark.parametrize("shape", ["small", "medium", "large"])
 def test_a_full_disk(tree, small_disk, look, jobs, shape):
-    if shape == "small":
-        many(tree, 2_000)
+    if shape != "large":
+        many(tree, *((2_000, 3_000) if shape == "small" else (300, 40_000)))
     else:
         tree.file(b"first", b"fits").file(b"second", NOISE)
     with pytest.raises(NoSpaceError) as caught:
         tree.get(small_disk / "out", jobs=jobs)
     assert "free some space" in caught.value.hint
     assert only_right_bytes(tree, small_disk / "out", look) < len(tree.data)
+    assert not any(name.startswith(os.fsdecode(TEMPORARY_PREFIX)) for _, _, names in os.walk(small_disk) for name in names)
 
 
 def test_a_read_only_destination(tree, tmp_path, small_disk):
