@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 SIDE_BY_SIDE_MAX = 1_000
 """Directories of more names are listed one a line: laying them out would take longer than reading them."""
 _SIGNS = {"directory": "/", "symlink": "@", "file": ""}
+_SHOWN_BESIDE = {"permissions": "mode", "digest_kind": "digest"}
+"""Facts that a person reads in parentheses after another one."""
 _STYLES = {"directory": "directory", "symlink": "symlink", "file": None}
 
 
@@ -192,8 +194,13 @@ def _value(value: bytes) -> str:
 
 def _fact_lines(facts: Mapping[str, Any]) -> str:
     lines = []
-    width = max(len(key) for key in facts)
+    width = max(len(key) for key in facts if key not in _SHOWN_BESIDE)
     for key, value in facts.items():
+        if key in _SHOWN_BESIDE:
+            continue
+        beside = next((facts[other] for other, first in _SHOWN_BESIDE.items() if first == key and other in facts), None)
+        if beside is not None:
+            value = f"{value} ({beside})"  # noqa: PLW2901 - both are one fact
         shown = f"{value:,} ({text.size(value)})" if key in ("size", "below_size") and value >= 1024 else str(value)
         if key == "xattrs":
             shown = "\n".join(f"{' ' * (width + 3)}{name} = {each}" for name, each in value.items()).lstrip()
@@ -206,8 +213,8 @@ def _fact_lines(facts: Mapping[str, Any]) -> str:
 
 
 def _extent_line(extent: Mapping[str, Any]) -> str:
-    place = f"{extent['object']} [{extent['offset']}+{extent['stored']}]" if extent["object"] else ""
-    return f"{extent['kind']} {extent['length']} {place} {extent.get('digest', '')[:16]}".rstrip()
+    place = f"in {extent['object']} at {extent['offset']:,}" if extent["object"] else ""
+    return f"{extent['kind']} of {extent['length']:,} bytes {place} {extent.get('digest', '')[:16]}".rstrip()
 
 
 @click.command("du", cls=Command)

@@ -232,8 +232,10 @@ def test_stat_tells_all(photos, source):
     text = photos("stat", "photos/sub/b.bin", "photos").out
     assert "  size: 2,048 (2.00 KiB)\n" in text
     assert "below_entries: 5\n" in text
+    assert " mode: 0644 (-rw-r--r--)\n" in text
+    assert " (whole)\n" in text
     assert "extents" not in text
-    assert "extents: \n  object 2048 " in photos("stat", "-v", "photos/sub/b.bin").out
+    assert "extents: \n  object of 2,048 bytes in " in photos("stat", "-v", "photos/sub/b.bin").out
 
 
 def test_stat_tells_attributes(photos, tmp_path):
