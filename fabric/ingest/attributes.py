@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sys
 from dataclasses import dataclass, field
 
 from fabric.model import xattrs
@@ -13,7 +14,6 @@ LABEL = "security.selinux"
 """What every file has where SELinux is on; it comes from the policy of the machine."""
 NOT_KEPT = "only user.* attributes and POSIX ACLs are kept"
 _NONE = (errno.ENOTSUP, errno.ENODATA, errno.ENOSYS)
-HAVE_XATTRS = hasattr(os, "listxattr")
 
 
 @dataclass(slots=True)
@@ -40,7 +40,7 @@ class Attributes:
 
 def names_of(fd: int) -> list[str]:
     """Return the names of all attributes; none where the system or the file system has none. Raises OSError."""
-    if not HAVE_XATTRS:
+    if sys.platform != "linux":
         return []
     try:
         return os.listxattr(fd)
@@ -58,6 +58,8 @@ def read(fd: int, names: list[str]) -> Attributes:
         InvalidInputError: they are too large, which the kernel does not allow on any local file system.
     """
     result = Attributes()
+    if sys.platform != "linux":
+        return result
     kept: dict[bytes, bytes] = {}
     for name in names:
         is_acl = name in (ACL_ACCESS, ACL_DEFAULT)

@@ -15,7 +15,6 @@ import contextlib
 import mmap
 import os
 import struct
-import tempfile
 import time
 from array import array
 from collections.abc import Iterator
@@ -37,6 +36,8 @@ GRANULE_NS = 20_000_000
 """The kernel's clock for time stamps moves in steps of up to 10 ms."""
 COARSE_GRANULE_NS = 2_000_000_000
 """... and some file systems keep whole seconds, or two."""
+FORK_CHUNKS_MIN = 3
+"""From some 50,000 entries on, half of the question pays for a process."""
 _MAGIC = b"FABSTAT1"
 _CHUNK = struct.Struct("<IIII")
 _TAIL = struct.Struct("<Q16s")
@@ -191,10 +192,14 @@ class StatCache:
 
     # --- the fast question ---
 
-    def matches(self, token: bytes) -> bool:
+    def matches(self, token: bytes, *, may_fork: bool = False) -> bool:
         """Whether the source is exactly as it was when `token` was saved: to put it again would give the same rows.
 
         About 2.5 us an entry. False whenever that is not certain.
+
+        Args:
+            token: what the rows must be known as.
+            may_fork: a second process may look at half of a large source. For callers that have no other thread.
         """
         if token != self._token or self._racy:
             return False
@@ -203,13 +208,27 @@ class StatCache:
         except OSError:
             return False
         try:
-            return all(self._chunk_matches(top, raw) for raw in self._chunks) and all(
+            if not may_fork or len(self._chunks) < FORK_CHUNKS_MIN:
+                return self._all_match(top, self._chunks)
+            child = os.fork()
+            if child == 0:
+                same = False
+                try:
+                    same = self._all_match(top, self._chunks[::2])
+                finally:
+                    os._exit(not same)
+            same = self._all_match(top, self._chunks[1::2])
+            return os.waitpid(child, 0)[1] == 0 and same
+        finally:
+            os.close(top)
+
+    def _all_match(self, top: int, chunks: list[memoryview]) -> bool:
+        try:
+            return all(self._chunk_matches(top, raw) for raw in chunks) and all(
                 stat_bytes(os.stat(path, dir_fd=top, follow_symlinks=False)) == expected for path, expected in self._watched
             )
         except (OSError, OverflowError, ValueError, struct.error):
             return False
-        finally:
-            os.close(top)
 
     def _chunk_matches(self, top: int, raw: memoryview) -> bool:
         chunk = _Chunk(raw)
@@ -306,8 +325,9 @@ class Recorder:
             for left in directory.glob(path.stem + ".*.tmp"):
                 # Of a killed put; if it is of one under way, that one goes without.
                 left.unlink(missing_ok=True)
-            fd, self._temporary = tempfile.mkstemp(".tmp", path.stem + ".", directory)
-            self._file = open(fd, "wb")  # noqa: SIM115
+            self._temporary = str(directory / f"{path.stem}.{os.urandom(8).hex()}.tmp")
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+            self._file = open(os.open(self._temporary, flags, 0o600), "wb")  # noqa: SIM115
             self._file.write(_MAGIC)
 
     def is_racy(self, status: os.stat_result) -> bool:

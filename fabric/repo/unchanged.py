@@ -71,4 +71,4 @@ def is_unchanged(
         return False
     if ref.kind != RefKind.BRANCH:
         return False
-    return StatCache(state / STAT_CACHES, scope(found.id, record.id, ref.name), where).matches(tree)
+    return StatCache(state / STAT_CACHES, scope(found.id, record.id, ref.name), where).matches(tree, may_fork=True)

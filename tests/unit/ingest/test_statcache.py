@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import warnings
 from types import SimpleNamespace
 
 import pytest
@@ -35,6 +36,13 @@ def make(source):
         (source / name).parent.mkdir(parents=True, exist_ok=True)
         (source / name).write_text(name)
     os.symlink("a", source / "link")
+
+
+def make_many(source):
+    for number in range(60):
+        path = source / f"d{number % 4}" / f"{number:02}"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(str(number))
 
 
 def test_an_unchanged_source_matches_its_token(bench, source, state, later):
@@ -88,6 +96,29 @@ def test_scope_prefix_rules_and_place_are_part_of_the_key(bench, source, state, 
     assert cache(state, tmp_path / "link").matches(b"token")
     with pytest.raises(InvalidInputError, match="another source"):
         bench.put(source, b"elsewhere", stat_cache=cache(state, source))
+
+
+@pytest.mark.parametrize("name", ["d0/00", "d3/59"])
+def test_two_processes_see_the_same(bench, source, state, later, monkeypatch, name):
+    monkeypatch.setattr("fabric.ingest.sink.CHUNK_ROWS", 7)
+    monkeypatch.setattr("fabric.ingest.tree.BATCH", 3)
+    make_many(source)
+    put(bench, state, source)
+    forks = []
+    real = os.fork
+
+    def fork():
+        forks.append(1)
+        # The parent of a test has threads of its own; the child does nothing but look at files.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return real()
+
+    monkeypatch.setattr(os, "fork", fork)
+    assert cache(state, source).matches(b"token", may_fork=True)
+    (source / name).write_text("changed")
+    assert not cache(state, source).matches(b"token", may_fork=True)
+    assert len(forks) == 2
 
 
 # --- the racy rule ---
@@ -190,10 +221,7 @@ def test_hard_links_keep_their_groups(bench, source, state, later):
 def test_directories_that_span_chunks(bench, source, state, later, monkeypatch):
     monkeypatch.setattr("fabric.ingest.sink.CHUNK_ROWS", 7)
     monkeypatch.setattr("fabric.ingest.tree.BATCH", 3)
-    for number in range(60):
-        path = source / f"d{number % 4}" / f"{number:02}"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(str(number))
+    make_many(source)
     first = put(bench, state, source)
     assert cache(state, source).matches(b"token")
     second = put(bench, state, source, base=lambda: first.table)
