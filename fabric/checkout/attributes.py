@@ -6,6 +6,7 @@ owner (which clears set-id bits), the mode, the ACLs (which a mode change would 
 
 import errno
 import os
+import sys
 from collections.abc import Mapping
 
 SET_ID_BITS = 0o6000
@@ -46,7 +47,7 @@ def restore(fd: int, wanted: Wanted, created: int = -1) -> list[str]:
 
 def has_default_acl(fd: int) -> bool:
     """Whether what is created in this directory gets its mode from an ACL."""
-    if not hasattr(os, "getxattr"):
+    if sys.platform != "linux":
         return False
     try:
         return bool(os.getxattr(fd, _DEFAULT))
@@ -55,8 +56,8 @@ def has_default_acl(fd: int) -> bool:
 
 
 def _set_xattrs(fd: int, xattrs: Mapping[bytes, bytes]) -> list[str]:
-    if xattrs and not hasattr(os, "setxattr"):
-        return ["extended attributes"]
+    if sys.platform != "linux":
+        return ["extended attributes"] if xattrs else []
     try:
         for name, value in xattrs.items():
             os.setxattr(fd, name, value)
@@ -70,7 +71,7 @@ def _set_xattrs(fd: int, xattrs: Mapping[bytes, bytes]) -> list[str]:
 def _set_acl(fd: int, name: str, value: bytes) -> list[str]:
     if not value:
         return []
-    if not hasattr(os, "setxattr"):
+    if sys.platform != "linux":
         return ["ACL"]
     try:
         os.setxattr(fd, name, value)

@@ -1,6 +1,7 @@
 """Where the bytes of small files come from: memory, or a file of this machine that is read piece by piece."""
 
 import os
+import sys
 from typing import Protocol
 
 READ_BYTES = 1024 * 1024
@@ -53,7 +54,7 @@ class FileSource:
         self._low = self._high = 0
         self._view = memoryview(b"")
         self._fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        if hasattr(os, "posix_fadvise"):
+        if sys.platform == "linux":
             os.posix_fadvise(self._fd, offset, length, os.POSIX_FADV_WILLNEED)
 
     def __enter__(self) -> "FileSource":  # noqa: PYI034 - Self costs an import that a worker does without

@@ -192,7 +192,7 @@ class _Worker:
 
 
 def _memory(size: int) -> int:
-    if hasattr(os, "memfd_create"):
+    if sys.platform == "linux":
         fd = os.memfd_create("fabric-checkout", os.MFD_CLOEXEC)
     else:
         with tempfile.TemporaryFile() as file:
