@@ -129,6 +129,12 @@ def test_modules_have_one_idea():
     assert long == set(LONG_MODULES)
 
 
+def test_every_folder_is_a_package():
+    # Without its __init__.py a folder is still imported, but the layers contract and py.typed pass over it.
+    folders = {path.parent for path in _python("fabric") if not _below(_name(path), (MIGRATIONS,))}
+    assert [_where(folder) for folder in sorted(folders) if not (folder / "__init__.py").exists()] == []
+
+
 def test_functions_fit_a_screen():
     long = {}
     for path in _python("fabric"):
