@@ -54,8 +54,8 @@ format: setup ## Format the code and mend what can be mended by itself
 bench: setup tools ## Run the benchmarks side by side with peers (ARGS="name ...")
 	$(BIN)/python -m benchmarks $(ARGS)
 
-soak: setup tools ## Run the slow tests with their long profile (hours)
-	HYPOTHESIS_PROFILE=soak $(PYTEST) -m slow --timeout 0 $(ARGS)
+soak: setup tools ## Run the engine against its model and the fuzzers with new examples, for hours
+	HYPOTHESIS_PROFILE=soak $(PYTEST) --timeout 0 $(or $(ARGS),tests/stateful tests/unit/model)
 
 ##@ Tidy up
 clean: ## Remove what the commands made, .venv too
