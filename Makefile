@@ -55,7 +55,7 @@ bench: setup tools ## Run the benchmarks side by side with peers (ARGS="name ...
 	$(BIN)/python -m benchmarks $(ARGS)
 
 soak: setup tools ## Run the engine against its model and the fuzzers with new examples, for hours
-	HYPOTHESIS_PROFILE=soak $(PYTEST) --timeout 0 $(or $(ARGS),tests/stateful tests/unit/model)
+	HYPOTHESIS_PROFILE=soak FABRIC_TEST_MACHINES=20000 $(PYTEST) --timeout 0 $(or $(ARGS),tests/stateful tests/unit/model)
 
 ##@ Tidy up
 clean: ## Remove what the commands made, .venv too
