@@ -90,6 +90,21 @@ class RefType(click.ParamType):  # type: ignore[type-arg]
             return []
 
 
+def parse_pairs(values: tuple[str, ...]) -> dict[str, str]:
+    """Return `KEY=VALUE` options as a mapping.
+
+    Raises:
+        InvalidInputError: one has no `=`, or a key stands twice.
+    """
+    pairs: dict[str, str] = {}
+    for value in values:
+        key, equals, rest = value.partition("=")
+        if not equals or not key or key in pairs:
+            raise InvalidInputError(f"{value!r} is not KEY=VALUE with a key of its own", subject=value)
+        pairs[key] = rest
+    return pairs
+
+
 def _session_of(ctx: click.Context) -> Session:
     session = ctx.ensure_object(Session)
     session.quiet = True

@@ -6,26 +6,11 @@ from typing import Any
 import click
 
 from fabric.cli import text
-from fabric.cli.address import DATASET, Target
+from fabric.cli.address import DATASET, Target, parse_pairs
 from fabric.cli.options import Command, dry_run_option, pass_session, yes_option
 from fabric.cli.output import Column
 from fabric.cli.session import Session
 from fabric.errors import InvalidInputError
-
-
-def parse_pairs(values: tuple[str, ...]) -> dict[str, str]:
-    """Return `KEY=VALUE` options as a mapping.
-
-    Raises:
-        InvalidInputError: one has no `=`, or a key stands twice.
-    """
-    pairs: dict[str, str] = {}
-    for value in values:
-        key, equals, rest = value.partition("=")
-        if not equals or not key or key in pairs:
-            raise InvalidInputError(f"{value!r} is not KEY=VALUE with a key of its own", subject=value)
-        pairs[key] = rest
-    return pairs
 
 
 def whole(target: Target) -> str:

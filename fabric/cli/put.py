@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fabric.cli import terminal, text
-from fabric.cli.address import ADDRESS, Target
+from fabric.cli.address import ADDRESS, Target, parse_pairs
 from fabric.cli.options import Command, dry_run_option, pass_session
 from fabric.cli.session import Session
 from fabric.errors import InvalidInputError, NotFoundError, SourceError
@@ -67,8 +67,6 @@ def put(
       fabric put train.csv labels.csv imagenet/meta/ -m 'new labels'
       tar c . | fabric put - backups/today.tar
     """
-    from fabric.cli.datasets import parse_pairs  # noqa: PLC0415
-
     pairs = parse_pairs(metadata)
     _check(sources, target)
     if not keep and not dry_run and _is_unchanged(session, sources, target, ignore):

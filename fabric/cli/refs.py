@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from fabric.cli import terminal, text
-from fabric.cli.address import DATASET, REF, Target
-from fabric.cli.datasets import parse_pairs, whole
+from fabric.cli.address import DATASET, REF, Target, parse_pairs
+from fabric.cli.datasets import whole
 from fabric.cli.history import commit_lines
 from fabric.cli.options import Group, dry_run_option, pass_session, yes_option
 from fabric.cli.output import Column

@@ -6,7 +6,6 @@ from urllib.parse import unquote
 
 from fabric.errors import InvalidInputError, NotFoundError
 from fabric.metastore.clock import Clock, utc_now
-from fabric.metastore.memory.store import shared_memory_metastore
 from fabric.metastore.port import Metastore, Outbox
 from fabric.metastore.sql.schema import HEAD
 from fabric.metastore.sql.sqlite import DEADLINE_S, SqliteDatabase, no_metastore, revision
@@ -43,6 +42,9 @@ def open_metastore(
     """
     scheme, separator, rest = url.partition("://")
     if separator and scheme == "memory":
+        # Only then: an embedded fabric never uses it.
+        from fabric.metastore.memory.store import shared_memory_metastore  # noqa: PLC0415
+
         return shared_memory_metastore(parse_name(rest, "memory metastore name"))
     if separator and scheme == "sqlite":
         return open_sqlite(sqlite_path(url), create=create, clock=clock, deadline_s=deadline_s)
