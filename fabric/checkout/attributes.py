@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 SET_ID_BITS = 0o6000
 KEEP_OWNER = -1
+_CAP_CHOWN = 1
 _ACCESS = "system.posix_acl_access"
 _DEFAULT = "system.posix_acl_default"
 _CANNOT_HOLD = frozenset({errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSPC, errno.E2BIG})
@@ -43,6 +44,20 @@ def restore(fd: int, wanted: Wanted, created: int = -1) -> list[str]:
         left_out += _set_acl(fd, _ACCESS, extra[0]) + _set_acl(fd, _DEFAULT, extra[1])
     os.utime(fd, ns=(mtime_ns, mtime_ns))
     return left_out
+
+
+def may_change_owners() -> bool:
+    """Whether this process may give files away: root may, unless its container took that right (CAP_CHOWN)."""
+    if os.geteuid() != 0:
+        return False
+    try:
+        with open("/proc/self/status", "rb") as status:
+            for line in status:
+                if line.startswith(b"CapEff:"):
+                    return bool(int(line.split()[1], 16) & _CAP_CHOWN)
+    except (OSError, ValueError):
+        pass
+    return True
 
 
 def has_default_acl(fd: int) -> bool:

@@ -56,6 +56,9 @@ def adjust(directory: int, name: bytes, found: os.stat_result, wanted: Wanted) -
         return []
     fd = os.open(name, _READ, dir_fd=directory)
     try:
+        if extra is not None:
+            # The owner of a read-only file may not set its attributes.
+            os.fchmod(fd, mode | 0o600)
         return restore(fd, wanted)
     finally:
         os.close(fd)

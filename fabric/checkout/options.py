@@ -26,7 +26,7 @@ class CheckoutOptions:
         force: what is of another kind and in the way is removed: a symlink or file where a directory must go, a directory
             with all in it where a file must go. Without it, that is an error.
         delete_extra: what is in a directory of the destination but not in the tree is removed.
-        owner: restore uid and gid. None: if running as root.
+        owner: restore uid and gid. None: if this process may.
         set_ids: keep set-user-id and set-group-id bits of files, if owners are restored. Off, they are dropped: a dataset
             must not plant a privileged program by being looked at. Directories keep theirs.
         jobs: processes that write small files; 0 writes them in this process; None chooses.

@@ -88,7 +88,8 @@ class Placer:
     def _place(self, directory: int, record: Record, view: memoryview, exact: bool) -> list[str]:
         name, _, length, _, wanted = record
         created = wanted[0] & 0o777
-        if not exact or created & self._umask:
+        if not exact or created & self._umask or wanted[4] is not None:
+            # Attributes need a file that is still writable.
             created = -1
         temporary = self._temporary
         fd = os.open(temporary, CREATE, _PRIVATE if created < 0 else created, dir_fd=directory)

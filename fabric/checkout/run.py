@@ -8,7 +8,7 @@ from typing import Any
 
 from fabric.cache.contents import ContentReader
 from fabric.checkout import existing
-from fabric.checkout.attributes import KEEP_OWNER, SET_ID_BITS, Extra, Wanted
+from fabric.checkout.attributes import KEEP_OWNER, SET_ID_BITS, Extra, Wanted, may_change_owners
 from fabric.checkout.batches import NO_PLACE_NUMBER
 from fabric.checkout.columns import Columns, windows
 from fabric.checkout.destination import Destination
@@ -53,7 +53,7 @@ class Run:
         self._progress = progress
         self._made = destination.made
         self._strip = strip
-        self._owner = os.geteuid() == 0 if options.owner is None else options.owner
+        self._owner = may_change_owners() if options.owner is None else options.owner
         self._directories = Directories(destination.fd)
         self._transfer = Transfer(
             destination.fd, self._directories, reader, result=self.result, progress=progress, jobs=options.jobs

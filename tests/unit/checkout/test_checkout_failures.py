@@ -209,10 +209,10 @@ def test_a_read_only_destination(tree, tmp_path, small_disk):
 
 
 def test_a_destination_without_rights(tree, tmp_path):
-    if ROOT:
-        pytest.skip("root may write anywhere")
     tree.file(b"f", b"1")
     tmp_path.chmod(0o500)
+    if os.access(tmp_path, os.W_OK):
+        pytest.skip("root may write anywhere")
     try:
         with pytest.raises(SourceError, match="denied"):
             tree.get(tmp_path / "out")
