@@ -1,0 +1,1 @@
+"""One module a question. Each has a docstring that says it, and `measure(bench)` that yields results."""
