@@ -22,6 +22,7 @@ ACL_BYTES_MAX = 4096
 _ACL_HEADER = b"\x02\x00\x00\x00"
 _ACL_ENTRY_BYTES = 8
 _SLASH = ord("/")
+_DOT = ord(".")
 _EMPTY_DIGEST = block_digest(b"")
 
 Numbers = npt.NDArray[Any]
@@ -96,8 +97,9 @@ def check_segments(data: bytes, ends: Numbers, what: str = "a parent path") -> N
     refuse(f"{what} has an empty segment", widths < 1)
     refuse(f"{what} has a segment over {paths.NAME_BYTES_MAX} bytes", widths > paths.NAME_BYTES_MAX)
     refuse(f"{what} has a NUL", b"\x00" in data)
-    for index in np.flatnonzero(widths <= 2).tolist():
-        refuse(f"{what} has a '.' or '..' segment", data[low[index] : high[index]] in (b".", b".."))
+    # Of one byte that is a dot, or of two that both are: the first and the last are.
+    raw, short = np.frombuffer(data, np.uint8), widths <= 2
+    refuse(f"{what} has a '.' or '..' segment", (raw[low[short]] == _DOT) & (raw[high[short] - 1] == _DOT))
 
 
 def check_names(name: Any, widths: Numbers) -> None:
