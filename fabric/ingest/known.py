@@ -53,7 +53,7 @@ class DigestIndex:
 
     def __init__(self, digests: npt.NDArray[np.uint8], which: npt.NDArray[np.int64]) -> None:
         """Index the rows `which` of `digests`, an array of shape (n, 32)."""
-        self._digests = digests
+        self._digests = np.ascontiguousarray(digests).reshape(-1).data
         words = np.ascontiguousarray(digests[which, :8]).view("<u8").reshape(-1)
         order = np.argsort(words, kind="stable")
         self._words = words[order].astype(np.uint64).data
@@ -65,7 +65,7 @@ class DigestIndex:
         i = bisect_left(self._words, word)
         while i < len(self._words) and self._words[i] == word:
             row = self._rows[i]
-            if self._digests[row].tobytes() == digest:
+            if self._digests[row * DIGEST_BYTES : (row + 1) * DIGEST_BYTES] == digest:
                 return row
             i += 1
         return -1
@@ -80,11 +80,11 @@ class Base:
     def __init__(self, table: pa.Table, expand: Expand | None = None) -> None:
         self.table = table
         self._expand = expand
-        self._sizes = _numpy(table, "size")
+        sizes = np.ascontiguousarray(_numpy(table, "size"))
+        self._sizes = sizes.data
         self.extents = rows.single_chunk(table.column("extents"))
-        self._has_set = pc.greater(pc.binary_length(rows.single_chunk(table.column("xattrs_digest"))), 0).to_numpy(
-            zero_copy_only=False
-        )
+        set_digests = rows.single_chunk(table.column("xattrs_digest"))
+        self._has_set: bytes = np.asarray(pc.greater(pc.binary_length(set_digests), 0)).tobytes()
         column = rows.single_chunk(table.column("digest"))
         raw = column.buffers()[1] if len(column) else None
         digests = (
@@ -92,11 +92,11 @@ class Base:
             if raw is not None
             else np.empty(0, np.uint8)
         ).reshape(-1, DIGEST_BYTES)
-        self._index = DigestIndex(digests, np.flatnonzero(self._usable()))
+        self._index = DigestIndex(digests, np.flatnonzero(self._usable(sizes)))
 
-    def _usable(self) -> npt.NDArray[np.bool_]:
+    def _usable(self, sizes: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         kind = _numpy(self.table, "digest_kind")
-        usable: npt.NDArray[np.bool_] = ((kind == DigestKind.WHOLE) | (kind == DigestKind.BLOCKS)) & (self._sizes > 0)
+        usable: npt.NDArray[np.bool_] = ((kind == DigestKind.WHOLE) | (kind == DigestKind.BLOCKS)) & (sizes > 0)
         kinds = self.extents.flatten().field("kind").to_numpy(zero_copy_only=False)
         erased = np.flatnonzero(kinds == ExtentKind.ERASED)
         if len(erased):
@@ -136,7 +136,7 @@ class Base:
     @cached_property
     def _sets(self) -> dict[bytes, int]:
         digests = rows.single_chunk(self.table.column("xattrs_digest"))
-        return {digests[row].as_py(): row for row in np.flatnonzero(self._has_set).tolist()}
+        return {digests[row].as_py(): row for row, has_set in enumerate(self._has_set) if has_set}
 
     def attribute_set(self, digest: bytes) -> Extent | None:
         """Return where a large set of extended attributes lies, if some row has it."""

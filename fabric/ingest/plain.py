@@ -1,9 +1,9 @@
-"""The hot loop: small ordinary files of one directory, one after the other, with nothing looked up twice.
+"""The hot loops: small ordinary files of one directory, one after the other, with nothing looked up twice.
 
 An ordinary file is regular, has one name, 1 to BLOCK_BYTES bytes without holes, no extended attributes, and does not
 change while it is read. Nearly all are; the loop stops at the first that is not, with nothing kept of it, and the caller
 takes that one in the way that knows all cases. What is one call a file there is written out here: it saves a fifth of the
-time of a put of many small files.
+time of a put of many small files. The other loop is for files that a stat cache and the base know, of any size.
 """
 
 import os
@@ -17,6 +17,7 @@ from fabric.ingest import attributes
 from fabric.ingest.packer import PackWriter
 from fabric.ingest.places import Place
 from fabric.ingest.source import FILE_FLAGS
+from fabric.ingest.statcache import RememberedDirectory
 from fabric.model.digest import BLOCK_BYTES
 
 _S_IFMT, _S_IFREG = 0o170000, 0o100000
@@ -110,3 +111,38 @@ def take_plain(directory: int, names: Sequence[bytes], packer: PackWriter, base:
 def _find(digest: bytes, size: int, packer: PackWriter, base: Lookup | None) -> Place | None:
     place = packer.find(digest)
     return base(digest, size) if place is None and base is not None else place
+
+
+def take_unchanged(directory: int, names: Sequence[bytes], remembered: RememberedDirectory, base: Lookup) -> Plain:
+    """Take files from the front of `names` that are as they were, until one is not, or is not ordinary, but for its size.
+
+    Args:
+        directory: descriptor of the directory.
+        names: files in it.
+        remembered: what they were.
+        base: says where a content of a digest and a size lies.
+    """
+    result = Plain()
+    add_stats, add_digest, add_place = result.stats.extend, result.digests.append, result.places.append
+    row_of, digest_of, stat_of = remembered.rows.get, remembered.digest, os.stat
+    for name in names:
+        row = row_of(name)
+        if row is None or remembered.has_attributes(row):
+            break
+        try:
+            status = stat_of(name, dir_fd=directory, follow_symlinks=False)
+        except OSError:
+            break
+        digest = digest_of(row, status)
+        head = status[:7]
+        mode, _, _, links, _, _, size = head
+        if digest is None or mode & _S_IFMT != _S_IFREG or links != 1 or size == 0:
+            break
+        place = base(digest, size)
+        if place is None:
+            break
+        add_stats((*head, status.st_mtime_ns, status.st_ctime_ns))
+        add_digest(digest)
+        add_place(place)
+        result.size += size
+    return result

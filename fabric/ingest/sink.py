@@ -87,8 +87,11 @@ class Sink:
         """No more rows of this directory come; or, the row was that of the source itself."""
         self.rows.end_run(None if own_row else self.at.path)
 
-    def file(self, name: bytes, content: Found, found: Attributes | None) -> bool:
-        """Take a regular file; False if another name of the inode was met with another content."""
+    def file(self, name: bytes, content: Found, found: Attributes | None, *, was_read: bool = True) -> bool:
+        """Take a regular file; False if another name of the inode was met with another content.
+
+        If a file of more than a block `was_read`, its bytes have been reported by `advance`.
+        """
         status, digest, place = content
         size = status.st_size
         if found is None:
@@ -96,7 +99,7 @@ class Sink:
         else:
             self.add(name, status, digest, place, found)
         self._files_done += 1
-        if size <= BLOCK_BYTES:
+        if size <= BLOCK_BYTES or not was_read:
             self._bytes_done += size
         if self._files_done >= PROGRESS_FILES:
             self.report()
@@ -163,12 +166,10 @@ class Sink:
             return self._base.extents_of(base_row(place))
         return list(self._packer.extents(place, size))
 
-    def reused(self, size: int) -> None:
-        """A file was taken without being read."""
-        self.counts.files_reused += 1
+    def reused(self, files: int, size: int) -> None:
+        """Files, which are taken as well, were not read."""
+        self.counts.files_reused += files
         self.counts.size_reused += size
-        if size > BLOCK_BYTES:
-            self._bytes_done += size
 
     def watch(self, path: bytes, status: os.stat_result) -> None:
         """A file that is no row says which are."""

@@ -20,7 +20,7 @@ from fabric.ingest.journal import Journal
 from fabric.ingest.known import Base, Expand
 from fabric.ingest.packer import PackWriter
 from fabric.ingest.places import NOWHERE
-from fabric.ingest.plain import take_plain
+from fabric.ingest.plain import take_plain, take_unchanged
 from fabric.ingest.reader import FileReader, Found
 from fabric.ingest.result import IngestResult, Skipped
 from fabric.ingest.sink import Sink
@@ -278,11 +278,9 @@ class _Ingest:
         """Take files, as many as possible in the quick way; where it does not get on, it is tried less often."""
         done = waits = 0
         while done < len(names):
-            if waits == 0 and not self._looks_up and self._remembered is None:
+            if waits == 0 and not self._looks_up:
                 batch = names[done : done + BATCH]
-                found = take_plain(directory.fd, batch, self._packer, self._base.place if self._base is not None else None)
-                self._sink.plain(batch, found)
-                taken = len(found.digests)
+                taken = self._quickly(directory, batch)
                 done += taken
                 self._backoff = 0 if taken else min(2 * self._backoff + 1, BATCH)
                 waits = self._backoff
@@ -294,14 +292,25 @@ class _Ingest:
             self._sink.row_done()
             done += 1
 
+    def _quickly(self, directory: Directory, batch: list[bytes]) -> int:
+        """Take files from the front of a batch as long as they are ordinary; return how many."""
+        base = self._base.place if self._base is not None else None
+        if self._remembered is not None and base is not None:
+            found = take_unchanged(directory.fd, batch, self._remembered, base)
+            self._sink.reused(len(found.digests), found.size)
+        else:
+            found = take_plain(directory.fd, batch, self._packer, base)
+        self._sink.plain(batch, found)
+        return len(found.digests)
+
     def _file(self, directory: Directory, name: bytes) -> None:
         known: Found | None = None
         remembered = self._remembered
         if remembered is not None and (row := remembered.rows.get(name)) is not None:
             known = self._unchanged(directory, name, remembered, row)
             if known is not None and not remembered.has_attributes(row):
-                self._sink.reused(known[0].st_size)
-                self._add_file(name, known, None)
+                self._sink.reused(1, known[0].st_size)
+                self._add_file(name, known, None, was_read=False)
                 return
         try:
             fd = os.open(name, FILE_FLAGS, dir_fd=directory.fd)
@@ -336,11 +345,13 @@ class _Ingest:
             found = attributes.read(fd, listed) if listed else None
             is_known = known is not None and same_inode(known[0], status) and same_content(known[0], status)
             content = known if is_known else None
+            was_read = False
             if content is not None:
-                self._sink.reused(status.st_size)
+                self._sink.reused(1, status.st_size)
             elif status.st_nlink > 1 and (linked := self._sink.links.find(status)) is not None:
                 content = (status, *linked)
             else:
+                was_read = True
                 content = self._reader.read(fd, status, self._sink.at.in_tree, name)
                 if content is None:
                     changed(self._shown(name))
@@ -351,10 +362,10 @@ class _Ingest:
             if isinstance(error, FabricError):
                 raise
             raise source_error(error, self._shown(name)) from None
-        self._add_file(name, content, found)
+        self._add_file(name, content, found, was_read=was_read)
 
-    def _add_file(self, name: bytes, content: Found, found: Attributes | None) -> None:
-        if not self._sink.file(name, content, found):
+    def _add_file(self, name: bytes, content: Found, found: Attributes | None, *, was_read: bool) -> None:
+        if not self._sink.file(name, content, found, was_read=was_read):
             changed(self._shown(name), "another name of it had another content")
 
     # --- helpers ---

@@ -13,6 +13,7 @@ from fabric.ingest import statcache
 from fabric.ingest.source import Source
 from fabric.ingest.statcache import StatCache
 from fabric.model import rows
+from fabric.model.digest import BLOCK_BYTES
 
 
 @pytest.fixture
@@ -172,6 +173,27 @@ def test_unchanged_files_are_not_read_again(bench, source, state, later, monkeyp
     assert bench.contents(second.table)[b"d/deep/three"] == b"d/deep/three"
     assert second.table.equals(bench.put(source, base=lambda: second.table).table)
     assert cache(state, source).matches(b"second")
+
+
+def test_progress_adds_up_when_little_is_read(bench, source, state, later):
+    make(source)
+    (source / "large").write_bytes(os.urandom(2 * BLOCK_BYTES))
+    (source / "large-too").write_bytes(os.urandom(BLOCK_BYTES + 1))
+    os.link(source / "large", source / "link-of-large")
+    seen = SimpleNamespace(files=0, size=0, begin=lambda phase: None)
+
+    def advance(files, size):
+        seen.files += files
+        seen.size += size
+
+    seen.advance = advance
+    first = put(bench, state, source, progress=seen)
+    assert (seen.files, seen.size) == (first.counts.files, first.counts.size)
+    (source / "large-too").write_bytes(os.urandom(BLOCK_BYTES + 2))
+    seen.files = seen.size = 0
+    second = put(bench, state, source, base=lambda: first.table, progress=seen)
+    assert (seen.files, seen.size) == (second.counts.files, second.counts.size) == (9, first.counts.size + 1)
+    assert second.counts.size_reused == first.counts.size - BLOCK_BYTES - 1
 
 
 def test_a_change_of_mode_is_read_again_and_sends_nothing(bench, source, state, later):
