@@ -1,15 +1,19 @@
-"""Small files: compare with the digest, write, restore, rename. The one loop that a checkout of many files is made of."""
+"""Small files: compare with the digest, write, restore, rename. The one loop that a checkout of many files is made of, and
+written out for that reason.
+"""
 
 import contextlib
 import os
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from fabric.checkout.attributes import Wanted, restore
+from blake3 import blake3
+
+from fabric.checkout.attributes import KEEP_OWNER, Wanted, restore
 from fabric.checkout.directories import Directories
 from fabric.checkout.failures import failure
 from fabric.checkout.sources import Source
 from fabric.errors import NoSpaceError
-from fabric.model.digest import block_digest
 from fabric.model.paths import join
 
 TEMPORARY_PREFIX = b".fabric-get-"
@@ -61,6 +65,7 @@ class Placer:
         Raises:
             NoSpaceError, SourceError, AlreadyExistsError: the first that fails, with its path; earlier ones are complete.
         """
+        take = source.take
         files = size = left_out_count = 0
         bad: list[tuple[int, int]] = []
         left_out: list[tuple[bytes, str]] = []
@@ -68,36 +73,39 @@ class Placer:
             name = b""
             try:
                 fd = self._directories.open(directory)
-                for number, record in enumerate(records):
-                    name, low, length, digest, _ = record
-                    view = _verified(source, low, length, digest)
-                    if view is None:
+                for number, (name, low, length, digest, wanted) in enumerate(records):
+                    try:
+                        view = take(low, length)
+                    except OSError:
+                        view = None
+                    if view is None or blake3(view).digest() != digest:
                         bad.append((group_number, number))
                         continue
-                    missing = self._place(fd, record, view, exact)
+                    missing = self._place(fd, name, view, wanted, exact=exact)
                     files += 1
                     size += length
-                    for what in missing:
-                        left_out_count += 1
-                        if len(left_out) < _LISTED_MAX:
-                            left_out.append((join(directory, name), what))
+                    if missing:
+                        left_out_count += len(missing)
+                        left_out.extend((join(directory, name), what) for what in missing[: _LISTED_MAX - len(left_out)])
             except OSError as error:
                 raise failure(error, join(directory, name)) from error
         return Placed(files, size, bad, left_out, left_out_count)
 
-    def _place(self, directory: int, record: Record, view: memoryview, exact: bool) -> list[str]:
-        name, _, length, _, wanted = record
-        created = wanted[0] & 0o777
-        if not exact or created & self._umask or wanted[4] is not None:
-            # Attributes need a file that is still writable.
-            created = -1
+    def _place(self, directory: int, name: bytes, view: memoryview, wanted: Wanted, *, exact: bool) -> Sequence[str]:
+        mode, uid, _, mtime_ns, extra = wanted
+        missing: Sequence[str] = ()
+        # Attributes need a file that is still writable.
+        created = mode & 0o777 if exact and not mode & self._umask and extra is None else -1
         temporary = self._temporary
         fd = os.open(temporary, CREATE, _PRIVATE if created < 0 else created, dir_fd=directory)
         try:
             try:
-                if length and os.write(fd, view) != length:
+                if view and os.write(fd, view) != len(view):
                     write_at(fd, view, 0)
-                missing = restore(fd, wanted, created)
+                if created == mode and uid == KEEP_OWNER:
+                    os.utime(fd, ns=(mtime_ns, mtime_ns))
+                else:
+                    missing = restore(fd, wanted, created)
             finally:
                 os.close(fd)
             os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
@@ -106,14 +114,6 @@ class Placer:
                 os.unlink(temporary, dir_fd=directory)
             raise
         return missing
-
-
-def _verified(source: Source, low: int, length: int, digest: bytes) -> memoryview | None:
-    try:
-        view = source.take(low, length)
-    except OSError:
-        return None
-    return view if block_digest(view) == digest else None
 
 
 def write_at(fd: int, view: memoryview, offset: int) -> None:

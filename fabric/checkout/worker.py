@@ -4,6 +4,7 @@ It holds no store, no credentials and no threads. It ends when its parent closes
 """
 
 import contextlib
+import gc
 import marshal
 import mmap
 import os
@@ -39,6 +40,8 @@ def main(channel: int, memory: int, root: int, temporary: str) -> None:
     # A Ctrl-C reaches the whole group: the parent decides, and a file in the middle is finished or cleaned up.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.umask(0)
+    # Plans are thousands of tuples without a cycle among them: looking for one is a tenth of the time.
+    gc.disable()
     server = Server(Placer(Directories(root), temporary.encode(), umask=0))
     with (
         contextlib.suppress(BrokenPipeError, ConnectionResetError),
