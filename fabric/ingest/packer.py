@@ -82,6 +82,14 @@ class OpenPack:
         self.room -= size
         return place
 
+    def keep_many(self, digests: list[bytes], lengths: list[int]) -> None:
+        """Keep contents that were staged back to back."""
+        size = sum(lengths)
+        self.digests += digests
+        self.lengths += lengths
+        self.position += size
+        self.room -= size
+
 
 class PackWriter:
     """Puts contents into packs of one lease's writer; equal contents once.

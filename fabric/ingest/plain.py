@@ -15,14 +15,14 @@ from blake3 import blake3
 from fabric.errors import FabricError
 from fabric.ingest import attributes
 from fabric.ingest.packer import PackWriter
-from fabric.ingest.places import Place
+from fabric.ingest.places import OFFSET_BITS, Place
 from fabric.ingest.source import FILE_FLAGS
 from fabric.ingest.statcache import RememberedDirectory
 from fabric.model.digest import BLOCK_BYTES
 
 _S_IFMT, _S_IFREG = 0o170000, 0o100000
 _ONLY_LABEL = [attributes.LABEL]
-list_xattrs: Callable[[int], list[str]] = attributes.names_of
+list_xattrs: Callable[[int], list[str]] = getattr(os, "listxattr", attributes.names_of)
 
 Lookup = Callable[[bytes, int], Place | None]
 
@@ -47,7 +47,7 @@ class Plain:
 
 
 def take_plain(directory: int, names: Sequence[bytes], packer: PackWriter, base: Lookup | None) -> Plain:
-    """Take files from the front of `names` (at most 1,024) until one is not ordinary.
+    """Take files from the front of `names` (at most 1,024) until one is not ordinary, or the open pack is full.
 
     Args:
         directory: descriptor of the directory.
@@ -61,50 +61,51 @@ def take_plain(directory: int, names: Sequence[bytes], packer: PackWriter, base:
     result = Plain()
     add_stats, add_digest, add_place = result.stats.extend, result.digests.append, result.places.append
     open_file, fstat, readv, close = os.open, os.fstat, os.readv, os.close
-    pack = packer.room_for(1)
-    young = packer.recent.young
+    pack, recent = packer.room_for(1), packer.recent.young
+    buffer, number, position, end = pack.buffer, pack.number << OFFSET_BITS, pack.position, pack.position + pack.room
     looks_further = packer.looks_further or base is not None
-    for name in names:
-        try:
+    kept: list[bytes] = []
+    lengths: list[int] = []
+    try:
+        for name in names:
             fd = open_file(name, FILE_FLAGS, dir_fd=directory)
-        except OSError:
-            break
-        try:
-            status = fstat(fd)
-            head = status[:7]
-            mode, _, _, links, _, _, size = head
-            if mode & _S_IFMT != _S_IFREG or links != 1 or not 0 < size <= BLOCK_BYTES or status.st_blocks * 512 < size:
-                break
-            listed = list_xattrs(fd)
-            if listed and listed != _ONLY_LABEL:
-                break
-            if size > pack.room:
-                pack = packer.room_for(size)
-                young = packer.recent.young
-                looks_further = packer.looks_further or base is not None
-            position = pack.position
-            view = pack.buffer[position : position + size]
-            got = readv(fd, (view,))
-            digest: bytes = blake3(view).digest()
-            mtime, ctime, after = status.st_mtime_ns, status.st_ctime_ns, fstat(fd)
-            if got != size or after.st_size != size or after.st_ctime_ns != ctime or after.st_mtime_ns != mtime:
-                break
-        except OSError as error:
-            if isinstance(error, FabricError):
-                raise
-            break
-        finally:
-            close(fd)
-        place: Place | None = young.get(digest)
-        if place is None and looks_further:
-            place = _find(digest, size, packer, base)
-        if place is None:
-            place = young[digest] = pack.keep(digest, size)
-        add_stats((*head, mtime, ctime))
-        add_digest(digest)
-        add_place(place)
-        result.size += size
-        result.labelled += bool(listed)
+            try:
+                status = fstat(fd)
+                head = status[:7]
+                mode, _, _, links, _, _, size = head
+                stop = position + size
+                if mode & _S_IFMT != _S_IFREG or links != 1 or not 0 < size <= BLOCK_BYTES or stop > end:
+                    break
+                listed = list_xattrs(fd)
+                if status.st_blocks * 512 < size or (listed and listed != _ONLY_LABEL):
+                    break
+                view = buffer[position:stop]
+                got = readv(fd, (view,))
+                digest: bytes = blake3(view).digest()
+                mtime, ctime, after = status.st_mtime_ns, status.st_ctime_ns, fstat(fd)
+                if got != size or after.st_size != size or after.st_ctime_ns != ctime or after.st_mtime_ns != mtime:
+                    break
+            finally:
+                close(fd)
+            place: Place | None = recent.get(digest)
+            if place is None and looks_further:
+                place = _find(digest, size, packer, base)
+            if place is None:
+                place = number | position
+                lengths.append(size)
+                kept.append(digest)
+                recent[digest] = place
+                position = stop
+            add_stats((*head, mtime, ctime))
+            add_digest(digest)
+            add_place(place)
+            result.labelled += bool(listed)
+    except OSError as error:
+        if isinstance(error, FabricError):
+            raise
+    finally:
+        pack.keep_many(kept, lengths[: len(kept)])
+    result.size = sum(result.stats[6::9])
     return result
 
 
@@ -144,5 +145,5 @@ def take_unchanged(directory: int, names: Sequence[bytes], remembered: Remembere
         add_stats((*head, status.st_mtime_ns, status.st_ctime_ns))
         add_digest(digest)
         add_place(place)
-        result.size += size
+    result.size = sum(result.stats[6::9])
     return result

@@ -102,8 +102,11 @@ class RowBuilder:
             self._stats.extend(value if value < _INT64_MASK else value & _INT64_MASK for value in stats)
         self._names.extend(names)
         self._digests.extend(digests)
-        for place in places:
-            self._add_place(place)
+        try:
+            self._places.extend(array("q", places))  # type: ignore[arg-type]
+        except TypeError:
+            for place in places:
+                self._add_place(place)
 
     def _add_place(self, place: Place) -> None:
         if isinstance(place, int):
