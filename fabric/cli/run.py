@@ -29,6 +29,7 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code; all output, errors too, is written."""
     session = Session()
     _reopen_streams()
+    stdout = sys.stdout
     try:
         with session:
             if terminal.wants_completion():
@@ -40,6 +41,11 @@ def run(arguments: Sequence[str]) -> int:
     except click.exceptions.Exit as leave:
         return leave.exit_code
     except BrokenPipeError:
+        return _reader_gone()
+    except SystemExit:
+        # click has its own answer to a reader that went away while a command wrote: it wraps stdout and leaves with 1.
+        if sys.stdout is stdout:
+            raise
         return _reader_gone()
     except (KeyboardInterrupt, click.Abort):
         terminal.error_line("interrupted")

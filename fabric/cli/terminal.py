@@ -85,7 +85,10 @@ def write(text: str) -> None:
 def write_bytes(data: bytes | memoryview) -> None:
     """Write bytes to stdout, unbuffered: nothing stays behind for the interpreter's end to complain about."""
     sys.stdout.flush()
-    sys.stdout.buffer.write(data)
+    left = memoryview(data)
+    while left:
+        # With PYTHONUNBUFFERED there is no buffer in between, and a write may take a part only.
+        left = left[sys.stdout.buffer.write(left) :]
     sys.stdout.buffer.flush()
 
 
