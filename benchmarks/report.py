@@ -89,6 +89,7 @@ def document(run: Mapping[str, Any]) -> str:
         peers = "; ".join(f"{name}: {version}" for name, version in facts["peers"].items())
         parts.append(
             f"{facts['processor']}, {facts['cores']} cores, {facts['memory_bytes'] / 2**30:.0f} GiB memory, "
-            f"{facts['system']}, disk {facts['disk']}, memory {facts['memory']}, Python {facts['python']}, {libraries}.\nPeers: {peers}.\n"
+            f"{facts['system']}, disk {facts['disk']}, memory {facts['memory']}, Python {facts['python']}, {libraries}.\n"
+            f"Peers: {peers}.\n"
         )
     return "".join(parts)
