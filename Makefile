@@ -43,7 +43,7 @@ check: setup ## Look at the code without running it: format, lint, types, layers
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy --platform darwin --no-warn-unreachable --cache-dir .mypy_cache/darwin
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m pytest -q -n 0 tests/test_tidy.py
 
 format: setup ## Format the code and mend what can be mended by itself
