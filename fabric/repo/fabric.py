@@ -100,7 +100,7 @@ class Fabric:
     def _open(self, record: DatasetRecord) -> Dataset:
         store = self._stores.get(record.id)
         if store is None:
-            store = self._stores.setdefault(record.id, DatasetStore(self.objects, self.metastore, record.id))
+            store = self._stores.setdefault(record.id, DatasetStore(self.objects, self.metastore, record.id, self.state))
         return Dataset(self, record, store)
 
     def delete(self, name: str) -> None:

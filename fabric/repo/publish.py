@@ -21,10 +21,12 @@ from fabric.model.node import Child
 from fabric.objects.writer import ObjectWriter
 from fabric.repo.lease import WriterLease
 from fabric.repo.store import CommitInfo, DatasetStore
+from fabric.repo.turn import turn
 
 COMMIT_DEADLINE_S = 120.0
 BACKOFF_S_MAX = 0.5
 UPDATE_ATTEMPTS_MAX = 6
+TURNS = "turns"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,35 +65,45 @@ def publish(
         LeaseLostError, UnavailableError, NoSpaceError: nothing was published, or (after a lost answer that stays lost)
             it is published and the error says that this is not known.
     """
+    try:
+        return _attempt(store, lease, writer, change, build)
+    except RefConflictError:
+        pass
     deadline = time.monotonic() + COMMIT_DEADLINE_S
     attempt = 0
-    while True:
-        head = head_of(store, change.branch)
-        root, parents = build(head)
-        if head is not None and root.id == head.record.tree and not change.keep_equal:
-            lease.finish()
-            return None
-        commit = Commit(
-            root.id, parents, change.author, store.now(), change.message, dict(change.metadata), root.rows, root.size
-        )
-        commit_id, data = commits.encode(commit)
-        record = CommitRecord(commit_id, root.id, writer.write(data), root.object)
-        writer.flush()
-        try:
-            entry = move(store, _update(store, change, head, record, lease))
-        except RefConflictError:
-            attempt += 1
-            if time.monotonic() > deadline:
-                raise ConflictError(
-                    f"branch {change.branch!r} kept moving for {COMMIT_DEADLINE_S:.0f} s",
-                    subject=change.branch,
-                    hint="try again, or commit to a branch of your own and merge it",
-                ) from None
-            # Writers that lost a race step back for a random while, so that some of them find the road free.
-            time.sleep(random.uniform(0, min(BACKOFF_S_MAX, 0.005 * 2**attempt)))  # noqa: S311
-            continue
-        lease.stop()
-        return CommitInfo(commit_id, commit, record, _ref_after(store, change, entry))
+    while time.monotonic() < deadline:
+        with turn(store.state / TURNS / f"{store.dataset}.{change.branch}"):
+            try:
+                return _attempt(store, lease, writer, change, build)
+            except RefConflictError:
+                attempt += 1
+        # Writers elsewhere do not wait in our line: step back for a random while, so that some find the road free.
+        time.sleep(random.uniform(0, min(BACKOFF_S_MAX, 0.005 * 2**attempt)))  # noqa: S311
+    raise ConflictError(
+        f"branch {change.branch!r} kept moving for {COMMIT_DEADLINE_S:.0f} s",
+        subject=change.branch,
+        hint="try again, or commit to a branch of your own and merge it",
+    )
+
+
+def _attempt(
+    store: DatasetStore, lease: WriterLease, writer: ObjectWriter, change: Change, build: Build
+) -> CommitInfo | None:
+    """Commit on the head as it is now; raises RefConflictError if it moves while we do."""
+    head = head_of(store, change.branch)
+    root, parents = build(head)
+    if head is not None and root.id == head.record.tree and not change.keep_equal:
+        lease.finish()
+        return None
+    commit = Commit(
+        root.id, parents, change.author, store.now(), change.message, dict(change.metadata), root.rows, root.size
+    )
+    commit_id, data = commits.encode(commit)
+    record = CommitRecord(commit_id, root.id, writer.write(data), root.object)
+    writer.flush()
+    entry = move(store, _update(store, change, head, record, lease))
+    lease.stop()
+    return CommitInfo(commit_id, commit, record, _ref_after(store, change, entry))
 
 
 def _update(

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
+from pathlib import Path
 
 from fabric.cache.contents import ContentReader
 from fabric.cache.nodes import NodeReader
@@ -50,11 +51,17 @@ class DatasetStore:
     """Reads one dataset's objects, with caches shared by all its views and transactions."""
 
     def __init__(
-        self, objects: ObjectStore, metastore: Metastore, dataset: DatasetId, clock: Callable[[], datetime] | None = None
+        self,
+        objects: ObjectStore,
+        metastore: Metastore,
+        dataset: DatasetId,
+        state: Path,
+        clock: Callable[[], datetime] | None = None,
     ) -> None:
         self.objects = objects
         self.metastore = metastore
         self.dataset = dataset
+        self.state = state
         self.nodes = NodeReader(objects, dataset)
         self.contents = ContentReader(objects, dataset, locations=self._location)
         self._clock = clock or (lambda: datetime.now(UTC))
