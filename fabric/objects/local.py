@@ -26,6 +26,7 @@ from fabric.objects.check import (
     settle_existing,
     wrong_length,
 )
+from fabric.objects.direct import write_all
 from fabric.objects.folders import Folders, sync_file
 from fabric.objects.keys import check_key, check_prefix
 from fabric.objects.local_errors import root_gone, translate
@@ -98,9 +99,7 @@ class LocalStore:
         try:
             with contextlib.suppress(OSError):  # without locks (some network file systems) sweep has to leave it alone
                 fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            position = 0
-            while position < len(data):
-                position += os.write(fd, data[position:])
+            write_all(fd, data)
             sync_file(fd)
             try:
                 _publish(temporary, final)
