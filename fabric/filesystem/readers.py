@@ -155,6 +155,10 @@ class FabricReader(io.BufferedReader):
         # By its commit: in another process, later, the branch may be elsewhere.
         return _reopen, (self.fs, self._pinned, self.blocksize, self.tell())
 
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        # From Python 3.12 on, io's own refuses before it asks __reduce__.
+        return self.__reduce__()
+
 
 def _reopen(fs: Any, path: str, block_size: int, position: int) -> Any:
     file = fs.open(path, "rb", block_size=block_size)

@@ -117,6 +117,8 @@ def _fsspec(fs, path, **options):
     ],
     ids=["binary", "text", "gzip", "text gzip", "fsspec", "fsspec text", "fsspec gzip", "append"],
 )
+# From Python 3.13 on, a collected gzip file tries to flush into the file that was discarded, as into any closed one.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_exception_leaves_nothing(fs, dataset, opened):
     fs.pipe("data/x", b"before")
     head = dataset.resolve().id

@@ -1,11 +1,16 @@
 """Locks over forks."""
 
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from fabric.metastore.forks import ForkSafeLock
 from tests.unit.metastore.processes import Child
+
+ROOT = Path(__file__).parents[3]
 
 # Python warns of forks beside threads; that these are safe is what is tested.
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
@@ -33,6 +38,12 @@ def test_a_child_never_finds_a_lock_held_by_a_lost_thread():
 
 
 def test_threads_that_fork_at_once():
+    """In a process of its own: a library that other tests import (filelock) refuses forks beside each other."""
+    code = "from tests.unit.metastore.test_forks import fork_in_threads; fork_in_threads()"
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, cwd=ROOT, timeout=120)
+
+
+def fork_in_threads():
     locks = [ForkSafeLock() for _ in range(5)]
     barrier = threading.Barrier(4)
     said = []
