@@ -4,11 +4,14 @@ import multiprocessing
 import os
 from collections import Counter
 
+import pytest
+
 import fabric
 from fabric.config import Settings
 from fabric.repo.fsck import fsck
 
 WRITERS = 32
+DEADLINE_S = 800
 COMMITS = int(os.environ.get("FABRIC_TEST_COMMITS", "50"))
 
 
@@ -24,6 +27,7 @@ def write(home, number, results):
     results.put((number, acknowledged))
 
 
+@pytest.mark.timeout(DEADLINE_S + 60)
 def test_every_acknowledged_commit_is_there_once(tmp_path):
     home = tmp_path / "fabric"
     settings = Settings(state_dir=tmp_path / "state")
@@ -36,7 +40,7 @@ def test_every_acknowledged_commit_is_there_once(tmp_path):
     writers = [context.Process(target=write, args=(home, number, results)) for number in range(WRITERS)]
     for writer in writers:
         writer.start()
-    acknowledged = dict(results.get(timeout=280) for _ in writers)
+    acknowledged = dict(results.get(timeout=DEADLINE_S) for _ in writers)
     for writer in writers:
         writer.join()
         assert writer.exitcode == 0
