@@ -5,7 +5,7 @@ directories merge field by field (of two mtimes the later); anything else is a c
 that the other side removed or made a file of. Conflicts are data.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from fabric.cache.nodes import NodeReader
 from fabric.errors import MergeConflictError
 from fabric.model import paths, rows
 from fabric.model.entry import Entry, Kind, implicit_directory
+from fabric.model.extent import Extent
 from fabric.model.node import Child
 from fabric.repo.compare import compare
 from fabric.repo.edit import Edits
@@ -93,8 +94,8 @@ def three_way(
     if theirs.id in (base.id, ours.id):
         return Edits(), []
     mine, other = _delta(nodes, base, ours, extents=False), _delta(nodes, base, theirs, extents=True)
-    base_tree = Tree(nodes, base)
-    merged: dict[bytes, Entry] = {}
+    base_tree, our_tree, their_tree = Tree(nodes, base), Tree(nodes, ours), Tree(nodes, theirs)
+    merged: dict[bytes, tuple[Entry, Sequence[Extent]]] = {}
     dropped: set[bytes] = set()
     conflicts: set[bytes] = set()
     for path in mine.touched() & other.touched():
@@ -106,26 +107,30 @@ def three_way(
             if row is None:
                 conflicts.add(path)
             else:
-                merged[path] = row
+                source = their_tree if _attributes(row) == _attributes(theirs_entry) else our_tree
+                merged[path] = (row, _extents(source, path))
         else:
             conflicts.add(path)
     under_ours = _below(other.puts, mine.gone)
     under_theirs = _below(mine.puts, other.gone)
     conflicts |= under_ours | under_theirs
     found = [
-        Conflict(path, base_tree.entry(path), Tree(nodes, ours).entry(path), Tree(nodes, theirs).entry(path))
+        Conflict(path, base_tree.entry(path), our_tree.entry(path), their_tree.entry(path))
         for path in sorted(conflicts, key=paths.path_key)
     ]
     if conflicts and prefer is None:
         return Edits(), found
     extra_removed: set[bytes] = set()
     if prefer == "ours":
-        dropped |= conflicts
+        # Where we keep no directory, nothing of theirs may come below.
+        lost = {path for path in conflicts if not _is_directory(our_tree.entry(path))}
+        dropped |= conflicts | _below(other.puts, lost)
         dropped |= {above for path in under_theirs for above in paths.ancestors(path)}
     elif prefer == "theirs":
-        extra_removed = under_theirs
+        lost = {path for path in conflicts if not _is_directory(their_tree.entry(path))}
+        extra_removed = under_theirs | _below(mine.puts, lost)
     edits = _edits(other, dropped, merged, extra_removed)
-    return (_with_parents(nodes, edits, ours, theirs) if conflicts else edits), found
+    return (_with_parents(edits, our_tree, their_tree) if conflicts else edits), found
 
 
 def _is_directory(entry: Entry | None) -> bool:
@@ -137,30 +142,44 @@ def _merge_directories(base: Entry, ours: Entry | None, theirs: Entry | None) ->
     assert ours is not None
     assert theirs is not None
     fields: dict[str, Any] = {"mtime_ns": max(ours.mtime_ns, theirs.mtime_ns)}
-    for name in ("mode", "uid", "gid", "acl_access", "acl_default", "xattrs", "xattrs_digest"):
+    for name in ("mode", "uid", "gid", "acl_access", "acl_default"):
         before, first, second = getattr(base, name), getattr(ours, name), getattr(theirs, name)
         if first != second and before not in (first, second):
             return None
         fields[name] = second if first == before else first
-    if fields["xattrs_digest"] and fields["xattrs_digest"] != theirs.xattrs_digest:
+    # Small and large sets are two columns of one field.
+    if _attributes(ours) != _attributes(theirs) and _attributes(base) not in (_attributes(ours), _attributes(theirs)):
         return None
-    return replace(theirs, **fields)
+    chosen = theirs if _attributes(ours) == _attributes(base) else ours
+    return replace(theirs, **fields, xattrs=chosen.xattrs, xattrs_digest=chosen.xattrs_digest)
 
 
-def _edits(other: _Delta, dropped: set[bytes], merged: dict[bytes, Entry], extra_removed: set[bytes]) -> Edits:
+def _attributes(entry: Entry | None) -> tuple[Any, bytes] | None:
+    return None if entry is None else (entry.xattrs, entry.xattrs_digest)
+
+
+def _extents(tree: Tree, path: bytes) -> Sequence[Extent]:
+    located = tree.locate(path)
+    assert located is not None
+    return rows.extents_at_leaf(located[0].extents, located[1])
+
+
+def _edits(
+    other: _Delta,
+    dropped: set[bytes],
+    merged: dict[bytes, tuple[Entry, Sequence[Extent]]],
+    extra_removed: set[bytes],
+) -> Edits:
     keep = [path not in dropped and path not in merged for path in other.puts]
     table = other.table.filter(pa.array(keep, pa.bool_()))
     if merged:
-        extents = {path: rows.extents_at(other.table, other.puts[path]) for path in merged}
-        extra = rows.from_entries((entry, extents[path]) for path, entry in merged.items())
-        table = pa.concat_tables([table, extra])
+        table = pa.concat_tables([table, rows.from_entries(merged.values())])
     removed = (other.removed - dropped) | (extra_removed - other.puts.keys())
     return Edits(rows.sort(table), sorted(paths.path_key(path) for path in removed))
 
 
-def _with_parents(nodes: NodeReader, edits: Edits, ours: Child, theirs: Child) -> Edits:
+def _with_parents(edits: Edits, ours_tree: Tree, theirs_tree: Tree) -> Edits:
     """Bring back the directories above what is put, where settling a conflict left them out."""
-    ours_tree, theirs_tree = Tree(nodes, ours), Tree(nodes, theirs)
     removed = set(edits.removed)
     put = set(rows.full_paths(edits.upserts).to_pylist())
     missing: dict[bytes, Entry] = {}

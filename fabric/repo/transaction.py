@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO, Self
 
-from fabric.errors import FabricError, InvalidInputError, SourceError
+from fabric.errors import FabricError, InvalidInputError, NotFoundError, SourceError
 from fabric.ingest.result import IngestResult
 from fabric.ingest.statcache import Recorder
 from fabric.model import paths, xattrs
@@ -371,11 +371,18 @@ class Transaction:
     def _build(self, head: CommitInfo | None, root: Child) -> tuple[Child, tuple[CommitId, ...]]:
         """Return the tree to commit on `head`: the transaction's own, or merged with what others did meanwhile."""
         base = self._base
-        if head is None:
-            return root, ()
-        if base is None or head.id == base.id:
-            if base is None:
+        if base is None:
+            if head is not None:
                 raise conflict_error([], self.branch, "another writer made the first commit of this branch: try again")
+            return root, ()
+        if head is None:
+            # Without its history the branch would not be the one that was written to.
+            raise NotFoundError(
+                f"branch {self.branch!r} was deleted meanwhile",
+                subject=f"{self.dataset.name}@{self.branch}",
+                hint="make it again from the commit that it was at ('fabric reflog' shows it), then repeat the change",
+            )
+        if head.id == base.id:
             return root, (head.id,)
         self._pin(head.id)
         edits, conflicts = three_way(self._store.nodes, base.root, head.root, root)
