@@ -36,7 +36,7 @@ class NodeReader:
     def _renew_after_fork(self) -> None:
         # Threads do not survive fork(), and the lock may have been held by one of them.
         if os.getpid() != self._pid:
-            self._pid, self._lock, self._pool = os.getpid(), threading.Lock(), None
+            self._pid, self._lock, self._pool, self._writers = os.getpid(), threading.Lock(), None, []
 
     def attach(self, writer: ObjectWriter) -> None:
         """Let this reader wait for nodes that `writer` is still sending."""

@@ -62,7 +62,13 @@ class ObjectWriter:
             if self._error is not None:
                 raise self._error
             self._pending[ref] = size
-        future = self._pool.submit(self._put, ref, data)
+        try:
+            future = self._pool.submit(self._put, ref, data)
+        except BaseException:
+            with self._condition:
+                del self._pending[ref]
+                self._condition.notify_all()
+            raise
         future.add_done_callback(lambda finished: self._finished(ref, finished, done))
         return ref
 
@@ -93,7 +99,10 @@ class ObjectWriter:
                 self._condition.notify_all()
 
     def wait(self, ref: ObjectRef) -> None:
-        """Return when this object is durable (at once if it is, or is not ours); raises what its put raised."""
+        """Return when this object is durable (at once if it is, or is not ours); raises the first failure if it is ours."""
+        if not ref.startswith(f"{self.lease}/"):
+            # Readers of other objects are not to fail because this writer did.
+            return
         with self._condition:
             self._condition.wait_for(lambda: ref not in self._pending)
             if self._error is not None:

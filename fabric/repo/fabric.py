@@ -154,7 +154,11 @@ def init(
     home.check_new(path)
     made = home.Home(new_ulid(), store or home.EMBEDDED_STORE, metastore or home.EMBEDDED_METASTORE)
     fabric = _open_home(path, made, settings, create=True)
-    home.write(path, made)
+    try:
+        home.write(path, made)
+    except BaseException:
+        fabric.close()
+        raise
     return fabric
 
 
@@ -173,7 +177,15 @@ def _open_home(directory: Path, found: home.Home, settings: Settings, *, create:
         calls_max=settings.store_concurrency,
         deadline_s=settings.store_deadline,
     )
-    metastore = ExportingMetastore(open_metastore(found.metastore_url(directory), create=create), objects)
+    opened: Metastore | None = None
+    try:
+        opened = inner = open_metastore(found.metastore_url(directory), create=create)
+        metastore = ExportingMetastore(inner, objects)
+    except BaseException:
+        if opened is not None:
+            opened.close()
+        objects.close()
+        raise
     return Fabric(str(directory), settings, found.id, objects, metastore)
 
 

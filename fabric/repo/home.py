@@ -41,7 +41,9 @@ class Home:
 
     def metastore_url(self, directory: Path) -> str:
         """Return the URL of the metastore."""
-        return self.metastore if "://" in self.metastore else f"sqlite://{quote(str(directory / self.metastore))}"
+        if "://" in self.metastore:
+            return self.metastore
+        return f"sqlite://{quote(str(directory / self.metastore), errors='surrogateescape')}"
 
 
 def check_new(directory: Path) -> None:

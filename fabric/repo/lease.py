@@ -11,6 +11,7 @@ from fabric.metastore.records import LeaseRecord
 from fabric.model.ids import CommitId, DatasetId, LeaseId, new_ulid
 
 BEAT_INTERVAL_S = 15.0
+STOP_S_MAX = 5.0
 LEASE_TERM_S = 120.0
 """An observer that has seen a beat stand still for this long, on its own monotonic clock, may mark the lease as lapsed."""
 
@@ -76,6 +77,8 @@ class WriterLease:
     def stop(self) -> None:
         """End the beats; the lease itself was ended by a ref update. May be called twice."""
         self._stopped.set()
+        # No beat after this, so that the metastore may be closed; one that hangs is not waited for.
+        self._thread.join(STOP_S_MAX)
 
     def finish(self) -> None:
         """End the beats and the lease. What it wrote and nothing reaches is garbage from now on."""

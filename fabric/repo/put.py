@@ -92,7 +92,11 @@ def _put_directory(
         skip_unreadable=skip_unreadable,
         progress=progress,
     )
-    context.staging.replace_tree(source.prefix, result.table, delete=delete)
+    try:
+        context.staging.replace_tree(source.prefix, result.table, delete=delete)
+    except BaseException:
+        result.forget()
+        raise
     return result, result.recorder
 
 
@@ -100,7 +104,12 @@ def _resume(context: PutContext, source: Source) -> None:
     name = blake3(b"\x00".join([context.scope.encode(), source.path, source.prefix])).hexdigest(16)
     journal = Journal.open(context.state / JOURNALS / f"{name}.journal")
     if journal is not None:
-        context.session.resume(journal)
+        try:
+            context.session.resume(journal)
+        except BaseException:
+            # Else its lock would stay with this process.
+            journal.close()
+            raise
 
 
 def _base_rows(context: PutContext, source: Source) -> Any:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fabric.config import Settings, load
 from fabric.errors import AlreadyExistsError, InvalidInputError, NotFoundError, SourceError
-from fabric.metastore.open import open_metastore
+from fabric.metastore.open import open_sqlite, sqlite_path
 from fabric.metastore.recover import RecoverReport
 from fabric.metastore.recover import recover as recover_rows
 from fabric.model.commit import now_text
@@ -37,7 +37,7 @@ def recover(
         raise InvalidInputError(
             "only an embedded metastore is rebuilt in place", subject=found.metastore, hint="recover into a directory"
         )
-    database = Path(found.metastore_url(path).removeprefix("sqlite://"))
+    database = Path(sqlite_path(found.metastore_url(path)))
     temporary = database.with_name(database.name + f".recover-{os.getpid()}")
     if database.exists() and not force:
         raise AlreadyExistsError(
@@ -45,7 +45,7 @@ def recover(
         )
     objects = open_store(found.store_url(path), calls_max=settings.store_concurrency, deadline_s=settings.store_deadline)
     try:
-        metastore = open_metastore(f"sqlite://{temporary}", create=True)
+        metastore = open_sqlite(str(temporary), create=True)
         try:
             report = recover_rows(objects, metastore)
         finally:
@@ -81,7 +81,8 @@ def _home(path: Path, store: str | None) -> tuple[home.Home, bool]:
 
 def _siblings(database: Path) -> list[Path]:
     """Return the database and the files that SQLite keeps beside it."""
-    return [other for other in database.parent.glob(database.name + "*") if other.name[len(database.name) :] in _SUFFIXES]
+    beside = (database.with_name(database.name + suffix) for suffix in _SUFFIXES)
+    return [other for other in beside if os.path.lexists(other)]
 
 
 _SUFFIXES = ("", "-wal", "-shm", "-journal", ".lock")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import BinaryIO, Self
 
-from fabric.errors import FabricError
+from fabric.errors import FabricError, InvalidInputError, SourceError
 from fabric.ingest.journal import Journal
 from fabric.ingest.packer import PackWriter
 from fabric.model.content import Content
@@ -120,8 +120,12 @@ class WriteSession:
             writer.close()
         if lease is not None:
             lease.stop()
-        if journal is not None:
-            (journal.close if failed else journal.finish)()
+        if journal is not None and failed:
+            journal.close()
+        elif journal is not None:
+            # What was to be published is. A journal that stays names a lease that is over, and is dropped by the next run.
+            with contextlib.suppress(SourceError):
+                journal.finish()
         elif lease is not None and failed:
             # The failure that brought us here matters more than this one: a lease without beats is marked as lapsed.
             with contextlib.suppress(FabricError):
@@ -133,6 +137,11 @@ def _read_block(file: BinaryIO) -> bytes:
     parts, size = [], 0
     while size < BLOCK_BYTES:
         data = file.read(BLOCK_BYTES - size)
+        if not isinstance(data, bytes | bytearray | memoryview):
+            # None is "nothing now" of a file that does not block: taken for its end, it would cut the content short.
+            raise InvalidInputError(
+                f"a file object gave {type(data).__name__}, not bytes", hint="open it in binary mode, and blocking"
+            )
         if not data:
             break
         parts.append(data)

@@ -87,7 +87,10 @@ class Staging:
 
     def set(self, entry: Entry, extents: Sequence[Extent] = ()) -> None:
         """Put one row; its parent must be there."""
-        self._pending[entry.path] = (entry, extents)
+        self._set(entry.path, (entry, extents))
+
+    def _set(self, path: bytes, pair: tuple[Entry, Sequence[Extent]] | None) -> None:
+        self._pending[path] = pair
         if len(self._pending) >= PENDING_MAX:
             self.root()
 
@@ -151,7 +154,7 @@ class Staging:
         """
         self._check_not_root(path)
         if self.need(path).kind != Kind.DIRECTORY:
-            self._pending[path] = None
+            self._set(path, None)
             return
         if not recursive and self.tree().has_children(path):
             shown = paths.display(path)
@@ -193,7 +196,8 @@ class Staging:
         A directory replaces what is at `new`.
 
         Raises:
-            PathNotFoundError, NotADirectoryInViewError.
+            PathNotFoundError, NotADirectoryInViewError, InvalidInputError (a path below `new` would be too long): nothing
+                is changed.
         """
         found = source.entry(old)
         if found is None:
@@ -221,6 +225,13 @@ class Staging:
             raise InvalidInputError(
                 f"{paths.display(old)!r} cannot move into itself", subject=paths.display(new), hint="choose another target"
             )
+        there = self.entry(new)
+        if old.startswith(new + b"/") and there is not None and there.kind == Kind.DIRECTORY:
+            raise InvalidInputError(
+                f"{paths.display(old)!r} cannot replace the directory that it is in",
+                subject=paths.display(new),
+                hint="move it to another name first",
+            )
         self.copy(self.tree(), old, new)
         self.remove(old, recursive=True)
 
@@ -243,7 +254,7 @@ def subtree(tree: Tree, path: bytes) -> Any:
 
 
 def moved(table: Any, old: bytes, new: bytes) -> Any:
-    """Return rows of the subtree `old` as they are below `new`; their order stays."""
+    """Return rows of the subtree `old` as they are below `new`, in order; raises InvalidInputError for too long a path."""
     below = pc.dictionary_encode(rows.single_chunk(table.column("parent")).slice(1))
     tails = [parent[len(old) + 1 :] if old else parent for parent in below.dictionary.to_pylist()]
     renamed = pa.array([paths.join(new, tail) if new else tail for tail in tails], pa.binary())
@@ -251,5 +262,13 @@ def moved(table: Any, old: bytes, new: bytes) -> Any:
     name = rows.single_chunk(table.column("name"))
     parents = pa.concat_arrays([pa.array([top_parent], pa.binary()), renamed.take(below.indices)])
     names = pa.concat_arrays([pa.array([top_name], pa.binary()), name.slice(1)])
+    lengths = pc.add(pc.binary_length(parents), pc.binary_length(names))
+    if pc.max(lengths).as_py() >= paths.PATH_BYTES_MAX:
+        shown = paths.display(new[:80])
+        raise InvalidInputError(
+            f"below {shown!r} a path would be longer than {paths.PATH_BYTES_MAX} bytes",
+            subject=shown,
+            hint="choose a shorter target",
+        )
     result = table.set_column(0, rows.SCHEMA.field("parent"), parents).set_column(1, rows.SCHEMA.field("name"), names)
     return rows.sort(result)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 Data = bytes | bytearray | memoryview | BinaryIO | os.PathLike[str]
 TARGET_BYTES_MAX = 4095
+ID_MAX = 2**32 - 1
 NO_TREE = b""
 """Names no tree: what was seen counts file by file, never as a whole."""
 
@@ -149,6 +150,7 @@ class Transaction:
         target = paths.parse_path(path)
         if mode & ~MODE_BITS:
             raise InvalidInputError(f"mode {mode:o} has bits that are no permissions")
+        _check_numbers(uid, gid, mtime_ns)
         content = self._content(data)
         entry = Entry(
             path=target,
@@ -166,12 +168,16 @@ class Transaction:
         return entry
 
     def _content(self, data: Data) -> Content:
+        if isinstance(data, memoryview):
+            # Lengths below are of bytes, whatever the items are.
+            data = data.cast("B") if data.c_contiguous else data.tobytes()
         if isinstance(data, bytes | bytearray | memoryview):
             return self._session.packs.add(data)
-        if not isinstance(data, str | os.PathLike):
+        if isinstance(data, str) or (not isinstance(data, os.PathLike) and not hasattr(data, "read")):
+            what = "text" if isinstance(data, str) else type(data).__name__
+            raise InvalidInputError(f"put takes bytes, a file object, or a pathlib.Path, not {what}", hint="encode it first")
+        if not isinstance(data, os.PathLike):
             return self._session.add_stream(data)
-        if isinstance(data, str):
-            raise InvalidInputError("put takes bytes, a file object, or a pathlib.Path, not text", hint="encode it first")
         try:
             with open(data, "rb") as file:
                 return self._session.add_stream(file)
@@ -224,7 +230,9 @@ class Transaction:
         if recorder is not None:
             # Only if this very tree is committed is what lies at `path` what lies in `source`: not after a later change in
             # this transaction, not merged with what others did, not with files that were kept.
-            self._recorders.append((recorder, self._staging.root().id if delete else None))
+            # And not with what could not be read: that it can be read now shows in no stat that is remembered.
+            is_whole = delete and not (options.get("skip_unreadable") and result.skipped)
+            self._recorders.append((recorder, self._staging.root().id if is_whole else None))
         return result
 
     def mkdir(
@@ -239,6 +247,7 @@ class Transaction:
         """Make a directory; raises AlreadyExistsError, NotADirectoryInViewError, PathNotFoundError."""
         self._check_open()
         target = paths.parse_path(path)
+        _check_numbers(None, None, mtime_ns)
         when = time.time_ns() if mtime_ns is None else mtime_ns
         entry = Entry(target, Kind.DIRECTORY, mode & MODE_BITS, mtime_ns=when)
         self._staging.make_directory(target, entry, exist_ok=exist_ok, parents=parents)
@@ -249,6 +258,7 @@ class Transaction:
         raw = os.fsencode(target)
         if not raw or len(raw) > TARGET_BYTES_MAX or b"\x00" in raw:
             raise InvalidInputError(f"a symlink cannot say {raw[:80]!r}", subject=repr(raw[:80]))
+        _check_numbers(None, None, mtime_ns)
         when = time.time_ns() if mtime_ns is None else mtime_ns
         self._staging.put(
             Entry(paths.parse_path(path), Kind.SYMLINK, 0o777, mtime_ns=when, size=len(raw), target=raw, digest=NO_DIGEST)
@@ -290,6 +300,9 @@ class Transaction:
         """Return the tree of a view whose extents are to be reused, and keep its commit while the transaction lives."""
         if view.dataset.id != self.dataset.id:
             raise InvalidInputError("only what is in the same dataset can be taken over as it is")
+        if not view.is_committed:
+            # What another transaction has uploaded is kept by its lease alone.
+            raise InvalidInputError("only what is committed can be taken over from a view", hint="commit it first")
         self._pin(view.info.id)
         return view.tree
 
@@ -312,6 +325,7 @@ class Transaction:
         """Change what is given of an entry's attributes; `attributes` replaces its `user.*` set. Returns the entry."""
         self._check_open()
         raw = paths.parse_path(path)
+        _check_numbers(uid, gid, mtime_ns)
         entry = self._staging.need(raw)
         extents = [*self._staging.extents(raw)]
         changed = replace(
@@ -399,6 +413,15 @@ class Transaction:
         self._is_over = True
         self._session.close(failed=True)
         self._remember(failed=True)
+
+
+def _check_numbers(uid: int | None, gid: int | None, mtime_ns: int | None) -> None:
+    """Refuse what no column holds now, not at the commit."""
+    for what, number in (("user", uid), ("group", gid)):
+        if number is not None and not 0 <= number <= ID_MAX:
+            raise InvalidInputError(f"{number} is no number of a {what}", hint=f"give one from 0 to {ID_MAX}")
+    if mtime_ns is not None and not -(2**63) <= mtime_ns < 2**63:
+        raise InvalidInputError(f"{mtime_ns} ns is no time that can be kept")
 
 
 def _first_line(message: str) -> str:

@@ -49,6 +49,8 @@ class View:
         return f"<View {format_address(self.dataset.name, self.ref)} at {self.id[:12]}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
+        if not self.is_committed:
+            raise InvalidInputError("a view of a transaction is in this process alone", hint="commit it first")
         return _reopen, (self.dataset.fabric, self.dataset.name, self.info.id, self.ref)
 
     @property
@@ -60,6 +62,11 @@ class View:
     def commit(self) -> Commit:
         """What the commit says: author, time, message, metadata, counts."""
         return self.info.commit
+
+    @property
+    def is_committed(self) -> bool:
+        """Whether it shows the commit itself, not what a transaction has made of it."""
+        return self._tree.root.id == self.info.record.tree
 
     @property
     def contents(self) -> ContentReader:
@@ -89,7 +96,7 @@ class View:
         address = format_address(self.dataset.name, self.ref, path)
         parent = paths.split(path)[0]
         hint = f"'fabric ls {format_address(self.dataset.name, self.ref, parent)}' shows what is there"
-        return PathNotFoundError(f"there is no {paths.display(path)!r} in {address}", subject=address, hint=hint)
+        return PathNotFoundError(f"there is no {address!r}", subject=address, hint=hint)
 
     def exists(self, path: Path) -> bool:
         """Whether there is an entry at `path`."""
@@ -184,7 +191,8 @@ class View:
         found = self._follow(paths.parse_path(path))
         if found.kind == Kind.DIRECTORY:
             shown = paths.display(found.path) or "/"
-            raise IsADirectoryInViewError(f"{shown!r} is a directory", subject=shown)
+            address = format_address(self.dataset.name, self.ref, found.path)
+            raise IsADirectoryInViewError(f"{shown!r} is a directory", subject=shown, hint=f"'fabric ls {address}' lists it")
         return self._content_of(found)
 
     def _content_of(self, entry: Entry) -> Content:
