@@ -23,7 +23,8 @@ from fabric.filesystem.transactions import Changes
 from fabric.filesystem.writers import CompressedWriter, FabricWriter, Joined, TextWriter
 from fabric.model import paths
 from fabric.model.entry import Entry, Kind
-from fabric.repo.transaction import Data, Transaction
+from fabric.repo.inputs import Data
+from fabric.repo.transaction import Transaction
 
 ATTEMPTS_MAX = 16
 """A call that meets somebody else's change of the same paths is made again on top of it, as often as this."""

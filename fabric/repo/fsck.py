@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from fabric.errors import DataError, FabricError, NotFoundError, UnavailableError
@@ -25,7 +26,7 @@ from fabric.objects.keys import data_key, data_prefix, format_key
 from fabric.progress import NoProgress, Progress
 from fabric.repo.dataset import Dataset
 from fabric.repo.formats import check_format
-from fabric.repo.store import CommitInfo
+from fabric.repo.store import CommitInfo, DatasetStore
 
 PROBLEMS_MAX = 10_000
 REFLOG_PAGE = 1_000
@@ -76,7 +77,11 @@ def fsck(datasets: list[Dataset], *, read_data: bool = False, progress: Progress
     progress = progress or NoProgress()
     progress.begin("check")
     for dataset in datasets:
-        _DatasetCheck(dataset, report, read_data=read_data, progress=progress).run()
+        check = _DatasetCheck(dataset, report, read_data=read_data, progress=progress)
+        try:
+            check.run()
+        finally:
+            check.close()
     return report
 
 
@@ -85,7 +90,9 @@ class _DatasetCheck:
 
     def __init__(self, dataset: Dataset, report: FsckReport, *, read_data: bool, progress: Progress) -> None:
         self._dataset = dataset
-        self._store = dataset.store
+        # With caches of its own: what this process read before it was damaged would hide the damage.
+        store = dataset.store
+        self._store = DatasetStore(store.objects, store.metastore, store.dataset, store.state)
         self._report = report
         self._read_data = read_data
         self._progress = progress
@@ -93,6 +100,11 @@ class _DatasetCheck:
         self._commits: set[CommitId] = set()
         self._nodes: set[tuple[NodeId, ObjectRef]] = set()
         self._contents: set[bytes] = set()
+        self._lists: set[tuple[bytes, int, int]] = set()
+
+    def close(self) -> None:
+        """Release threads and caches."""
+        self._store.close()
 
     def _problem(self, subject: str, message: str) -> None:
         if len(self._report.problems) < PROBLEMS_MAX:
@@ -192,7 +204,9 @@ class _DatasetCheck:
     def _check_leaf(self, leaf: Leaf, what: str) -> None:
         count = leaf.logical.num_rows
         self._report.entries += count
-        self._check_bounds(leaf.extents.flatten(), what)
+        values = leaf.extents.flatten()
+        self._check_bounds(values, what)
+        self._check_lists(values, what)
         if self._read_data:
             self._check_contents(leaf, what)
         self._progress.advance(files=count, size=leaf.size if self._read_data else 0)
@@ -210,12 +224,33 @@ class _DatasetCheck:
         last = np.zeros(len(names), np.int64)
         np.maximum.at(last, encoded.indices.to_numpy(), ends)
         for name, end in zip(names, last.tolist(), strict=True):
-            lease, _, object_id = name.partition("/")
-            size = self._sizes.get(data_key(self._dataset.id, lease, object_id))
-            if size is None:
-                self._problem(f"object {name}", f"is missing ({what} needs it)")
-            elif end > size:
-                self._problem(f"object {name}", f"has {size} bytes, an extent ends at {end} ({what})")
+            self._check_end(name, end, what)
+
+    def _check_end(self, name: str, end: int, what: str) -> None:
+        lease, _, object_id = name.partition("/")
+        size = self._sizes.get(data_key(self._dataset.id, lease, object_id))
+        if size is None:
+            self._problem(f"object {name}", f"is missing ({what} needs it)")
+        elif end > size:
+            self._problem(f"object {name}", f"has {size} bytes, an extent ends at {end} ({what})")
+
+    def _check_lists(self, values: Any, what: str) -> None:
+        """Check the extents that lie in objects of their own, each list once."""
+        lists = values.filter(pc.equal(values.field("kind"), pa.scalar(int(ExtentKind.LIST), pa.uint8())))
+        for value in lists.to_pylist():
+            extent = rows.extent_of(value)
+            key = (extent.object, extent.offset, extent.stored)
+            if key in self._lists:
+                continue
+            self._lists.add(key)
+            try:
+                for inner in self._store.extent_list(extent):
+                    if inner.kind == ExtentKind.OBJECT:
+                        self._check_end(inner.object.decode("ascii", "replace"), inner.offset + inner.stored, what)
+            except UnavailableError:
+                raise
+            except FabricError as error:
+                self._problem(f"object {extent.object.decode('ascii', 'replace')}", f"of {what}: {error}")
 
     # -- contents
 

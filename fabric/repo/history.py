@@ -47,14 +47,19 @@ def _base(store: DatasetStore, ref: refs.Ref, text: str, dataset_name: str) -> C
     except NotFoundError:
         if ref.maybe_commit:
             return _by_prefix(store, ref.base, dataset_name)
-        names = [other.name for other in store.metastore.refs.list(store.dataset, limit=SUGGEST_FROM_MAX)]
-        raise NotFoundError(
-            f"dataset {dataset_name!r} has no branch or snapshot {ref.base!r}",
-            subject=f"{dataset_name}@{text}",
-            hint=closest(ref.base, names)
-            or f"'fabric branch list {dataset_name}' and 'fabric snapshot list {dataset_name}'",
-        ) from None
+        raise no_ref(store, dataset_name, ref.base) from None
     return replace(store.commit(record.commit), ref=record if ref.is_plain else None)
+
+
+def no_ref(store: DatasetStore, dataset_name: str, name: str) -> NotFoundError:
+    """Return the error for a branch or snapshot that is not there; its hint says what may have been meant."""
+    address = f"{dataset_name}@{name}"
+    names = [other.name for other in store.metastore.refs.list(store.dataset, limit=SUGGEST_FROM_MAX)]
+    return NotFoundError(
+        f"there is no branch or snapshot {address!r}",
+        subject=address,
+        hint=closest(name, names) or f"'fabric branch list {dataset_name}' and 'fabric snapshot list {dataset_name}'",
+    )
 
 
 def _by_prefix(store: DatasetStore, prefix: str, dataset_name: str) -> CommitInfo:
@@ -103,23 +108,34 @@ def is_ancestor(store: DatasetStore, above: CommitId, below: CommitInfo) -> bool
 
 
 def merge_base(store: DatasetStore, first: CommitInfo, second: CommitInfo) -> CommitInfo | None:
-    """Return the first common ancestor that is met when both histories are walked together, the newest first.
+    """Return the best common ancestor: one that is no ancestor of another common ancestor, of several the newest.
 
-    Times only choose the order of the walk: clocks that are wrong can give an older common ancestor than the best one (which
-    may cost a conflict), never a commit that is none. None if the histories have nothing in common.
+    With an older base a change that one side has undone since would come back. So the walk of both histories, the newest
+    commits first, goes on until all that is left is behind a common ancestor; and since clocks can be wrong, candidates are
+    compared by ancestry, never by time. None if the histories have nothing in common.
     """
+    both, behind = 3, 4
     sides: dict[CommitId, int] = {first.id: 1}
     sides[second.id] = sides.get(second.id, 0) | 2
     queue = [_queued(first), _queued(second)]
     heapq.heapify(queue)
-    while queue:
+    found: dict[CommitId, CommitInfo] = {}
+    while any(sides[commit_id] < behind for _, commit_id in queue):
         info = store.commit(heapq.heappop(queue)[1])
         side = sides[info.id]
-        if side == 3:
-            return info
+        if side == both:
+            found[info.id] = info
+        below = side | behind if side & both == both else side
         for parent in info.commit.parents:
             before = sides.get(parent, 0)
-            if before | side != before:
-                sides[parent] = before | side
+            if before | below != before:
+                sides[parent] = before | below
                 heapq.heappush(queue, _queued(store.commit(parent)))
-    return None
+    candidates = [info for info in found.values() if sides[info.id] == both]
+    if len(candidates) > 1:
+        candidates = [
+            info
+            for info in candidates
+            if not any(is_ancestor(store, info.id, other) for other in candidates if other is not info)
+        ]
+    return max(candidates, key=lambda info: (info.commit.time, info.id), default=None)

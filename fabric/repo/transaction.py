@@ -2,23 +2,22 @@
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, BinaryIO, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from fabric.errors import FabricError, InvalidInputError, NotFoundError, SourceError
+from fabric.errors import InvalidInputError, NotFoundError
 from fabric.ingest.result import IngestResult
 from fabric.ingest.statcache import Recorder
-from fabric.model import paths, xattrs
-from fabric.model.content import Content
+from fabric.model import paths
 from fabric.model.digest import NO_DIGEST
 from fabric.model.entry import MODE_BITS, Entry, Kind
-from fabric.model.extent import Extent
 from fabric.model.ids import CommitId, NodeId
 from fabric.model.node import Child
 from fabric.progress import NoProgress, Progress
 from fabric.repo.edit import apply_edits
+from fabric.repo.inputs import Data, check_numbers, content_of, with_attributes
 from fabric.repo.merge import conflict_error, three_way
 from fabric.repo.publish import Change, publish
 from fabric.repo.put import PutContext, put_tree
@@ -32,9 +31,7 @@ from fabric.repo.view import Path, View
 if TYPE_CHECKING:
     from fabric.repo.dataset import Dataset
 
-Data = bytes | bytearray | memoryview | BinaryIO | os.PathLike[str]
 TARGET_BYTES_MAX = 4095
-ID_MAX = 2**32 - 1
 NO_TREE = b""
 """Names no tree: what was seen counts file by file, never as a whole."""
 
@@ -150,8 +147,8 @@ class Transaction:
         target = paths.parse_path(path)
         if mode & ~MODE_BITS:
             raise InvalidInputError(f"mode {mode:o} has bits that are no permissions")
-        _check_numbers(uid, gid, mtime_ns)
-        content = self._content(data)
+        check_numbers(uid, gid, mtime_ns)
+        content = content_of(self._session, data)
         entry = Entry(
             path=target,
             kind=Kind.FILE,
@@ -163,35 +160,9 @@ class Transaction:
             digest_kind=content.digest_kind,
             digest=content.digest,
         )
-        entry, extra = self._with_attributes(entry, attributes or {})
+        entry, extra = with_attributes(self._session, entry, attributes or {})
         self._staging.put(entry, [*content.extents, *extra])
         return entry
-
-    def _content(self, data: Data) -> Content:
-        if isinstance(data, memoryview):
-            # Lengths below are of bytes, whatever the items are.
-            data = data.cast("B") if data.c_contiguous else data.tobytes()
-        if isinstance(data, bytes | bytearray | memoryview):
-            return self._session.packs.add(data)
-        if isinstance(data, str) or (not isinstance(data, os.PathLike) and not hasattr(data, "read")):
-            what = "text" if isinstance(data, str) else type(data).__name__
-            raise InvalidInputError(f"put takes bytes, a file object, or a pathlib.Path, not {what}", hint="encode it first")
-        if not isinstance(data, os.PathLike):
-            return self._session.add_stream(data)
-        try:
-            with open(data, "rb") as file:
-                return self._session.add_stream(file)
-        except FabricError:
-            raise
-        except OSError as error:
-            raise SourceError(f"{os.fspath(data)} cannot be read: {error.strerror}", subject=os.fspath(data)) from error
-
-    def _with_attributes(self, entry: Entry, attributes: Mapping[bytes, bytes]) -> tuple[Entry, Sequence[Extent]]:
-        raw = xattrs.encode(attributes)
-        if len(raw) <= xattrs.XATTRS_INLINE_BYTES_MAX:
-            return replace(entry, xattrs=dict(attributes), xattrs_digest=b""), ()
-        content = self._session.packs.add(raw)
-        return replace(entry, xattrs={}, xattrs_digest=content.digest), content.extents
 
     def put_tree(
         self,
@@ -247,7 +218,7 @@ class Transaction:
         """Make a directory; raises AlreadyExistsError, NotADirectoryInViewError, PathNotFoundError."""
         self._check_open()
         target = paths.parse_path(path)
-        _check_numbers(None, None, mtime_ns)
+        check_numbers(None, None, mtime_ns)
         when = time.time_ns() if mtime_ns is None else mtime_ns
         entry = Entry(target, Kind.DIRECTORY, mode & MODE_BITS, mtime_ns=when)
         self._staging.make_directory(target, entry, exist_ok=exist_ok, parents=parents)
@@ -258,7 +229,7 @@ class Transaction:
         raw = os.fsencode(target)
         if not raw or len(raw) > TARGET_BYTES_MAX or b"\x00" in raw:
             raise InvalidInputError(f"a symlink cannot say {raw[:80]!r}", subject=repr(raw[:80]))
-        _check_numbers(None, None, mtime_ns)
+        check_numbers(None, None, mtime_ns)
         when = time.time_ns() if mtime_ns is None else mtime_ns
         self._staging.put(
             Entry(paths.parse_path(path), Kind.SYMLINK, 0o777, mtime_ns=when, size=len(raw), target=raw, digest=NO_DIGEST)
@@ -325,7 +296,7 @@ class Transaction:
         """Change what is given of an entry's attributes; `attributes` replaces its `user.*` set. Returns the entry."""
         self._check_open()
         raw = paths.parse_path(path)
-        _check_numbers(uid, gid, mtime_ns)
+        check_numbers(uid, gid, mtime_ns)
         entry = self._staging.need(raw)
         extents = [*self._staging.extents(raw)]
         changed = replace(
@@ -338,7 +309,7 @@ class Transaction:
         if attributes is not None:
             if entry.xattrs_digest:
                 extents.pop()
-            changed, extra = self._with_attributes(changed, attributes)
+            changed, extra = with_attributes(self._session, changed, attributes)
             extents.extend(extra)
         self._staging.set(changed, extents)
         return changed
@@ -413,15 +384,6 @@ class Transaction:
         self._is_over = True
         self._session.close(failed=True)
         self._remember(failed=True)
-
-
-def _check_numbers(uid: int | None, gid: int | None, mtime_ns: int | None) -> None:
-    """Refuse what no column holds now, not at the commit."""
-    for what, number in (("user", uid), ("group", gid)):
-        if number is not None and not 0 <= number <= ID_MAX:
-            raise InvalidInputError(f"{number} is no number of a {what}", hint=f"give one from 0 to {ID_MAX}")
-    if mtime_ns is not None and not -(2**63) <= mtime_ns < 2**63:
-        raise InvalidInputError(f"{mtime_ns} ns is no time that can be kept")
 
 
 def _first_line(message: str) -> str:
