@@ -8,6 +8,7 @@ from typing import Any
 
 from blake3 import blake3
 
+from fabric.errors import SourceError
 from fabric.ingest.journal import Journal
 from fabric.ingest.result import Counts, IngestResult
 from fabric.ingest.source import Source
@@ -102,7 +103,11 @@ def _put_directory(
 
 def _resume(context: PutContext, source: Source) -> None:
     name = blake3(b"\x00".join([context.scope.encode(), source.path, source.prefix])).hexdigest(16)
-    journal = Journal.open(context.state / JOURNALS / f"{name}.journal")
+    try:
+        journal = Journal.open(context.state / JOURNALS / f"{name}.journal")
+    except SourceError:
+        # Without a state directory (a read-only home in a container) an interrupted put begins anew, that is all.
+        return
     if journal is not None:
         try:
             context.session.resume(journal)

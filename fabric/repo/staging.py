@@ -4,8 +4,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from blake3 import blake3
 
 from fabric.cache.nodes import NodeReader
 from fabric.errors import (
@@ -190,10 +192,11 @@ class Staging:
         ]
         return Edits(table, cleared=_outermost(cleared))
 
-    def copy(self, source: Tree, old: bytes, new: bytes) -> None:
+    def copy(self, source: Tree, old: bytes, new: bytes, *, apart: bool = False) -> None:
         """Put what is at `old` in a tree of the same dataset at `new`, whole: no byte moves.
 
-        A directory replaces what is at `new`.
+        A directory replaces what is at `new`. With `apart` no copy is a hard link of what it was copied from;
+        links among the copies stay.
 
         Raises:
             PathNotFoundError, NotADirectoryInViewError, InvalidInputError (a path below `new` would be too long): nothing
@@ -209,10 +212,11 @@ class Staging:
             there = self.entry(new)
             if there is not None and there.kind == Kind.DIRECTORY:
                 self.remove(new, recursive=True)
-            self.put(replace(found, path=new), rows.extents_at_leaf(located[0].extents, located[1]))
+            group = 0 if apart else found.link_group
+            self.put(replace(found, path=new, link_group=group), rows.extents_at_leaf(located[0].extents, located[1]))
             return
-        table = subtree(source, old)
-        self.replace_tree(new, moved(table, old, new), delete=True)
+        table = moved(subtree(source, old), old, new)
+        self.replace_tree(new, relinked(table, new) if apart else table, delete=True)
 
     def move(self, old: bytes, new: bytes) -> None:
         """Move an entry or a directory with all below it; raises as copy, and InvalidInputError into itself."""
@@ -272,3 +276,15 @@ def moved(table: Any, old: bytes, new: bytes) -> Any:
         )
     result = table.set_column(0, rows.SCHEMA.field("parent"), parents).set_column(1, rows.SCHEMA.field("name"), names)
     return rows.sort(result)
+
+
+def relinked(table: Any, new: bytes) -> Any:
+    """Return rows that were copied to `new` with link groups of their own."""
+    column = rows.SCHEMA.get_field_index("link_group")
+    groups = rows.single_chunk(table.column(column)).to_numpy(zero_copy_only=False)
+    if not groups.any():
+        return table
+    known, positions = np.unique(groups, return_inverse=True)
+    names = [blake3(b"%d\x00%s" % (group, new)).digest(8) if group else bytes(8) for group in known.tolist()]
+    fresh = np.array([int.from_bytes(name, "little") for name in names], np.uint64)
+    return table.set_column(column, rows.SCHEMA.field(column), pa.array(fresh[positions]))

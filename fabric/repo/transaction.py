@@ -255,7 +255,7 @@ class Transaction:
         """
         self._check_open()
         tree = self._staging.tree() if view is None else self._pinned_tree(view)
-        self._staging.copy(tree, paths.parse_path(source), paths.parse_path(target))
+        self._staging.copy(tree, paths.parse_path(source), paths.parse_path(target), apart=True)
 
     def restore(self, path: Path, view: View) -> None:
         """Make `path` what it is in `view`, a view of the same dataset: also absent, if it is absent there."""

@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from fabric.config import Settings
 from fabric.errors import (
     AlreadyExistsError,
     InvalidInputError,
@@ -188,6 +189,22 @@ def test_a_copy_of_the_root_into_itself(tree, files):
     assert files()["copy/a/b/c"] == b"1"
     assert "copy/copy/f" not in files()
     check(tree)
+
+
+def test_copies_are_no_hard_links_of_what_they_were_copied_from(dataset, source):
+    os.link(source / "one", source / "sub" / "link")
+    os.link(source / "one", source / "sub" / "other")
+    dataset.put_tree(source)
+    with dataset.transaction() as tx:
+        tx.copy("sub", "copied")
+        tx.copy("one", "alone")
+        tx.move("one", "moved")
+    groups = {entry.path: entry.link_group for entry in dataset.view().find() if entry.kind == Kind.FILE}
+    assert groups[b"alone"] == groups[b"sub/two"] == groups[b"copied/two"] == 0
+    assert groups[b"moved"] == groups[b"sub/link"] == groups[b"sub/other"] != 0
+    assert groups[b"copied/link"] == groups[b"copied/other"]
+    assert groups[b"copied/link"] not in (0, groups[b"moved"])
+    check(dataset)
 
 
 def test_more_edits_than_are_held(dataset, monkeypatch):
@@ -401,6 +418,15 @@ def test_a_resume_that_fails_lets_go_of_the_journal(dataset, source, monkeypatch
     monkeypatch.setattr(Journal, "open", lambda path: opened.append(real(path)) or opened[-1])
     dataset.put_tree(source)
     assert opened[0] is not None
+
+
+def test_a_put_works_without_a_state_directory(fab, dataset, source, tmp_path, files):
+    (tmp_path / "file").write_bytes(b"")
+    fab.settings = Settings(state_dir=tmp_path / "file" / "state", author="tester")
+    for data in (b"one", b"changed"):
+        (source / "one").write_bytes(data)
+        dataset.put_tree(source)
+        assert files() == {"one": data, "sub/two": b"two"}
 
 
 def test_links_in_view_are_followed_inside_only(dataset):
