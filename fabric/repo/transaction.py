@@ -13,7 +13,7 @@ from fabric.ingest.statcache import Recorder
 from fabric.model import paths
 from fabric.model.digest import NO_DIGEST
 from fabric.model.entry import MODE_BITS, Entry, Kind
-from fabric.model.ids import CommitId, NodeId
+from fabric.model.ids import CommitId, NodeId, ObjectRef
 from fabric.model.node import Child
 from fabric.progress import NoProgress, Progress
 from fabric.repo.edit import apply_edits
@@ -67,6 +67,7 @@ class Transaction:
         self._session = WriteSession(store, self._pinned)
         self._staging = Staging(store.nodes, lambda: self._session.writer, base.root if base else None)
         self._is_over = False
+        self._shown: set[ObjectRef] = set()
         self._recorders: list[tuple[Recorder, NodeId | None]] = []
 
     def __enter__(self) -> Self:
@@ -101,6 +102,7 @@ class Transaction:
         base = self._base
         if base is None:
             raise InvalidInputError("the branch has no commit yet")
+        self._shown.add(tree.root.object)
         return View(self.dataset, base, self.branch, store=self._store, tree=tree)
 
     def stat(self, path: Path = "") -> Entry:
@@ -271,7 +273,7 @@ class Transaction:
         """Return the tree of a view whose extents are to be reused, and keep its commit while the transaction lives."""
         if view.dataset.id != self.dataset.id:
             raise InvalidInputError("only what is in the same dataset can be taken over as it is")
-        if not view.is_committed:
+        if not view.is_committed and view.tree.root.object not in self._shown:
             # What another transaction has uploaded is kept by its lease alone.
             raise InvalidInputError("only what is committed can be taken over from a view", hint="commit it first")
         self._pin(view.info.id)

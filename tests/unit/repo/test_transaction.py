@@ -254,7 +254,10 @@ def test_what_is_not_committed_is_not_taken_over_from_another_transaction(tree):
         other.put("new", b"new")
         with pytest.raises(InvalidInputError, match="committed"):
             tx.copy("new", "mine", view=other.view())
+        tx.put("own", b"own")
+        tx.copy("own", "mine", view=tx.view())
         other.abort()
+    assert tree.view().read("mine") == b"own"
 
 
 def test_a_view_of_a_transaction_does_not_become_another_one_by_pickling(tree):
