@@ -36,9 +36,13 @@ class Lookup:
         return memoryview(column.buffers()[1])[column.offset * DIGEST_BYTES :]
 
     @cached_property
-    def _has_rare(self) -> bool:
-        columns = (rows.offsets(self._logical.column(name)) for name in _RARE)
-        return any(len(ends) > 1 and ends[-1] > ends[0] for ends in columns)
+    def _rare(self) -> list[tuple[Any, Any]] | None:
+        """Offsets and column of each field that most rows do not have; None if no row of the leaf has any of them."""
+        columns = [self._logical.column(name) for name in _RARE]
+        ends: list[Any] = [rows.offsets(column) for column in columns]
+        if not any(len(each) > 1 and each[-1] > each[0] for each in ends):
+            return None
+        return [(memoryview(each), column) for each, column in zip(ends, columns, strict=True)]
 
     def find(self, key: bytes) -> int | None:
         """Return the number of the row with this sort key, or None."""
@@ -59,9 +63,9 @@ class Lookup:
         """Return a row as an entry; who asked by `path` saves putting it together again."""
         kinds, modes, uids, gids, times, sizes, digest_kinds, groups = self._numbers
         target = acl_access = acl_default = attributes = attributes_digest = b""
-        if self._has_rare:
+        if self._rare is not None:
             target, acl_access, acl_default, attributes, attributes_digest = (
-                self._logical.column(name)[index].as_py() for name in _RARE
+                b"" if ends[index] == ends[index + 1] else column[index].as_py() for ends, column in self._rare
             )
         return Entry(
             self.path(index) if path is None else path,
