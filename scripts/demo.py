@@ -23,6 +23,7 @@ import fsspec
 
 import fabric
 from fabric.config import load
+from fabric.errors import FabricError
 from fabric.units import format_size
 
 DATASET = "demo"
@@ -124,8 +125,15 @@ def main() -> int:
             print(f"{home} exists and is no fabric: choose another place with --fabric", file=sys.stderr)
             return 2
         shutil.rmtree(home)
-    with tempfile.TemporaryDirectory(prefix="fabric-demo-") as temporary:
-        return run(Path(temporary), chosen.dir, home)
+    if chosen.dir is not None and not os.path.isdir(chosen.dir):
+        print(f"{chosen.dir} is no directory: DIR=... names one to read", file=sys.stderr)
+        return 2
+    try:
+        with tempfile.TemporaryDirectory(prefix="fabric-demo-") as temporary:
+            return run(Path(temporary), chosen.dir, home)
+    except FabricError as error:
+        print(f"\n{error}" + (f"\nhint: {error.hint}" if error.hint else ""), file=sys.stderr)
+        return 1
 
 
 def run(work: Path, chosen: str | None, home: Path) -> int:

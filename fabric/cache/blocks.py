@@ -18,7 +18,7 @@ from fabric.objects.keys import data_key
 from fabric.objects.port import ObjectStore
 
 EXTERNAL_PARTS = 3
-_HINT = "run `fabric fsck` to find every file that is damaged"
+_HINT = "'fabric fsck --read-data' finds every file that is damaged"
 
 
 class Block(NamedTuple):

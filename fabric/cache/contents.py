@@ -25,7 +25,7 @@ STREAM_AHEAD_BYTES_MAX = 64 * 1024 * 1024
 STREAM_SPAN_BYTES_MAX = 2 * BLOCK_BYTES
 LISTS_KEPT = 8
 LIST_BYTES_MAX = 512 * 1024 * 1024
-_FSCK = "run `fabric fsck` to find every file that is damaged"
+_FSCK = "'fabric fsck --read-data' finds every file that is damaged"
 
 
 class ContentReader:

@@ -31,7 +31,9 @@ def failure(error: OSError, path: bytes) -> FabricError:
             hint="free some space and run it again: complete files are kept",
         )
     if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
-        return AlreadyExistsError(f"{shown} is there already", subject=shown, hint="remove it, or allow to overwrite")
+        return AlreadyExistsError(
+            f"{shown} is there already", subject=shown, hint="remove it, or have it replaced: --force, Overwrite.REPLACE"
+        )
     return SourceError(
         f"cannot write {shown}: {error.strerror or error}", subject=shown, hint=_HINTS.get(error.errno or 0, "")
     )

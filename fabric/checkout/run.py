@@ -228,13 +228,15 @@ class Run:
                 raise SourceError(
                     f"{shown} is a directory, and must become something else",
                     subject=shown,
-                    hint="remove it, or use force",
+                    hint="remove it, or use --force (force=True)",
                 )
             existing.remove(where, name)
             self._directories.forget()
         elif self._options.overwrite == Overwrite.REFUSE:
             raise AlreadyExistsError(
-                f"{shown} is there already, and differs", subject=shown, hint="remove it, or allow to overwrite"
+                f"{shown} is there already, and differs",
+                subject=shown,
+                hint="remove it, or have it replaced: --force, Overwrite.REPLACE",
             )
 
     def _link(self, link: tuple[int, bytes, int], directory: bytes, name: bytes, wanted: Wanted, content: Content) -> None:

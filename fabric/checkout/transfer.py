@@ -300,7 +300,10 @@ class Transfer:
     def _explained(self, error: BaseException, path: bytes) -> BaseException:
         """An error of the store names the object; the file it was for is part of what a person needs."""
         if isinstance(error, DataError):
-            return type(error)(f"{display(path)}: {error}", subject=error.subject, hint=error.hint)
+            shown = f"{display(path)}: "
+            if str(error).startswith(shown):  # a content of several batches passes here more than once
+                return error
+            return type(error)(f"{shown}{error}", subject=error.subject, hint=error.hint)
         return failure(error, path) if isinstance(error, OSError) else error
 
     # What is under way

@@ -7,6 +7,7 @@ from fabric.cli.address import DATASET, Target
 from fabric.cli.datasets import whole
 from fabric.cli.options import Command, pass_session
 from fabric.cli.session import Session
+from fabric.errors import NotFoundError
 from fabric.units import format_duration
 
 PROBLEMS_SHOWN = 100
@@ -79,7 +80,12 @@ def recover(session: Session, *, directory: str, store: str | None, force: bool)
     session.log()
     from fabric.repo.rebuild import recover as rebuild  # noqa: PLC0415 - the engine, only now
 
-    report = rebuild(directory, store=store, force=force, settings=session.settings)
+    try:
+        report = rebuild(directory, store=store, force=force, settings=session.settings)
+    except NotFoundError as error:
+        if store is None:
+            error.hint = "name the directory of a fabric, or say with --store where its objects are"
+        raise
     data = {"directory": terminal.readable(directory), "keys": dict(report.keys), "changes": dict(report.changes)}
     found = (
         ", ".join(text.count(number, kind) for kind, number in report.keys.items() if number) or "nothing: an empty fabric"

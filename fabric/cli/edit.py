@@ -27,7 +27,9 @@ def one_branch(targets: tuple[Target, ...]) -> tuple[str, str | None]:
         if (other.dataset, other.ref) != (first.dataset, first.ref):
             raise InvalidInputError(
                 f"{first} and {other} are of different datasets or branches, but this is one commit",
-                hint="run the command once for each",
+                hint="run the command once for each"
+                if other.dataset == first.dataset
+                else "between datasets, use 'fabric get' and 'fabric put'",
             )
     return first.dataset, first.ref
 

@@ -125,8 +125,7 @@ def _tell(session: Session, view: "View", result: "CheckoutResult", destination:
     parts = [f"got {text.count(result.files + result.symlinks, 'file')}, {text.size(result.size)}"]
     parts += [f"kept {result.kept:,}"] if result.kept else []
     parts += [f"deleted {result.deleted:,}"] if result.deleted else []
-    speed = f", {text.rate(result.size, seconds)}" if result.size else ""
-    done = f"{', '.join(parts)} in {format_duration(seconds)}{speed}"
+    done = f"{', '.join(parts)} in {format_duration(seconds)}{text.rate(result.size, seconds)}"
     session.out.done(data, f"{done}\n{view.dataset.name}@{view.ref} ({text.short(view.id)}) is in {destination}")
 
 

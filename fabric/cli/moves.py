@@ -10,6 +10,7 @@ from fabric.cli.address import ADDRESS, DATASET, REF, Target
 from fabric.cli.edit import one_branch
 from fabric.cli.options import Command, dry_run_option, pass_session, yes_option
 from fabric.cli.session import Session
+from fabric.errors import MergeConflictError
 
 if TYPE_CHECKING:
     from fabric.repo.store import CommitInfo
@@ -61,7 +62,11 @@ def revert(session: Session, *, target: Target, ref: str, message: str | None) -
     """
     dataset = session.dataset(target.dataset)
     branch = target.ref or dataset.default_branch
-    info = dataset.revert(ref, branch, message=message)
+    try:
+        info = dataset.revert(ref, branch, message=message)
+    except MergeConflictError as error:
+        error.hint = f"these were changed after {ref}: 'fabric restore {dataset.name}@{branch}/PATH --from REF' settles each"
+        raise
     nothing = "nothing changed: its changes are not there any more"
     _tell(session, target, branch, info, done=f"reverted {ref} on {branch}", nothing=nothing)
 

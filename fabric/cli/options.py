@@ -1,5 +1,6 @@
 """What every command understands, wherever it stands on the line: `fabric -o json ls x` and `fabric ls x -o json`."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -116,6 +117,22 @@ class Command(click.Command):
         super().__init__(*arguments, **options)
 
 
+def check_name(context: click.Context, name: str, known: Iterable[str]) -> None:
+    """Refuse a command that is none of `known`, with what may have been meant.
+
+    Raises:
+        click.UsageError: there is no such command.
+    """
+    names = list(known)
+    if name in names or name.startswith("-") or context.resilient_parsing:
+        return
+    import difflib  # noqa: PLC0415 - only on the way to an error
+
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.7)
+    meant = f"; did you mean {' or '.join(repr(word) for word in close)}?" if close else ""
+    raise click.UsageError(f"there is no command {name!r}{meant}", context)
+
+
 class Group(click.Group):
     """A command with commands below it, which understand the common options."""
 
@@ -126,6 +143,11 @@ class Group(click.Group):
         options.setdefault("epilog", "Options of all commands: 'fabric --help'.")
         options["params"] = [*(options.get("params") or []), *common(hidden=True)]
         super().__init__(*arguments, **options)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; where there is none, say what may have been meant."""
+        check_name(ctx, args[0], self.commands)
+        return super().resolve_command(ctx, args)
 
 
 pass_session = click.make_pass_decorator(Session, ensure=True)

@@ -32,7 +32,7 @@ class _Sum:
 
 
 @click.command("put", cls=Command)
-@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True, type=click.Path(allow_dash=True))
+@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True, type=click.Path(allow_dash=True, readable=False))
 @click.argument("target", metavar="DATASET[@BRANCH][/PATH]", type=ADDRESS)
 @click.option("-m", "--message", default="", help="The commit's message.")
 @click.option("--create", is_flag=True, help="Create the dataset if it is not there.")
@@ -142,8 +142,12 @@ def _arrange(transaction: "Transaction", sources: tuple[str, ...], target: Targe
     if not into:
         return [(sources[0], target.path)]
     pairs = [(source, target.child(os.path.basename(os.path.abspath(os.fsencode(source))))) for source in sources]
-    if len({path for _, path in pairs}) < len(pairs):
-        raise InvalidInputError("two sources have the same name", hint="put them by a command each")
+    seen: set[bytes] = set()
+    for source, path in pairs:
+        if path in seen:
+            name = os.path.basename(os.path.abspath(source))
+            raise InvalidInputError(f"two sources have the name {name!r}", subject=name, hint="put them by a command each")
+        seen.add(path)
     return pairs
 
 
@@ -170,7 +174,7 @@ def _tell(session: Session, transaction: "Transaction", total: _Sum) -> None:
         return
     lines = (
         f"put {text.count(total.files, 'file')}, {text.size(total.size)} ({text.size(sent)} new)"
-        f" in {format_seconds(seconds)}, {text.rate(total.size, seconds)}\n"
+        f" in {format_seconds(seconds)}{text.rate(total.size, seconds)}\n"
         f"commit {terminal.styled(text.short(info.id), 'commit')} on {transaction.dataset.name}@{transaction.branch}"
     )
     session.out.done(data, lines)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from fabric.cli.options import CONTEXT, common
+from fabric.cli.options import CONTEXT, check_name, common
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +77,7 @@ class Root(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command; where there is none, say what may have been meant."""
-        name = args[0]
-        if name not in COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
-            import difflib  # noqa: PLC0415 - only on the way to an error
-
-            close = difflib.get_close_matches(name, COMMANDS, n=3, cutoff=0.7)
-            meant = f"; did you mean {' or '.join(repr(word) for word in close)}?" if close else ""
-            raise click.UsageError(f"there is no command {name!r}{meant}", ctx)
+        check_name(ctx, args[0], COMMANDS)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

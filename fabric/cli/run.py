@@ -15,7 +15,7 @@ import click
 from fabric.cli import terminal
 from fabric.cli.root import cli
 from fabric.cli.session import Session
-from fabric.errors import FabricError, MergeConflictError
+from fabric.errors import FabricError, InvalidInputError, MergeConflictError
 
 EXIT_UNEXPECTED = 1
 EXIT_USAGE = 2
@@ -64,8 +64,12 @@ def _reopen_streams() -> None:
 
 def _failed(error: Exception, session: Session) -> int:
     """Show what went wrong; return the exit code."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        # Nothing was asked: the help is the answer, and no error of the reader.
+        terminal.error_line(error.format_message())
+        return error.exit_code
     if isinstance(error, click.ClickException):
-        _show_usage(error)
+        _show_usage(error, session)
         return error.exit_code
     if isinstance(error, FabricError):
         _show(error, session)
@@ -85,11 +89,12 @@ def _show_trace() -> None:
     traceback.print_exc()
 
 
-def _show_usage(error: click.ClickException) -> None:
-    terminal.error_line("error: " + error.format_message(), style="error")
+def _show_usage(error: click.ClickException, session: Session) -> None:
     context = getattr(error, "ctx", None)
+    hint = ""
     if isinstance(error, click.UsageError) and context is not None:
-        terminal.error_line(f"hint: '{context.command_path} --help' shows how it is used", style="hint")
+        hint = f"'{context.command_path} --help' shows how it is used"
+    _show(InvalidInputError(error.format_message(), hint=hint), session)
 
 
 def _show(error: FabricError, session: Session) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fabric.repo.store import CommitInfo
 
 COMMIT_DIGITS = 12
+RATE_BYTES_MIN = 1 << 20
 _TYPE_LETTERS = {"file": "-", "directory": "d", "symlink": "l"}
 
 
@@ -29,8 +30,8 @@ def count(number: int, one: str, many: str = "") -> str:
 
 
 def rate(size_bytes: int, seconds: float) -> str:
-    """Return bytes per second for people."""
-    return format_size(round(size_bytes / seconds)) + "/s" if seconds > 0 else "-"
+    """Return `, 220 MiB/s` for the end of a sum, or "" where so few bytes say nothing about speed."""
+    return f", {format_size(round(size_bytes / seconds))}/s" if size_bytes >= RATE_BYTES_MIN and seconds > 0 else ""
 
 
 def short(commit: str) -> str:
@@ -45,7 +46,12 @@ def local_time(text: str, *, seconds: bool = False) -> str:
 
 
 def mtime(nanoseconds: int, *, seconds: bool = False) -> str:
-    """Return an entry's time in the reader's time zone; years that no calendar of ours has as a number."""
+    """Return an entry's time in the reader's time zone; years that no calendar of ours has as a number.
+
+    A directory that nobody made, only a path below it, has no time: it is 0, and a dash for people.
+    """
+    if nanoseconds == 0:
+        return "-"
     try:
         return local_time(iso(nanoseconds), seconds=seconds)
     except (ValueError, OverflowError, OSError):

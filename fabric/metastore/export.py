@@ -100,7 +100,7 @@ class Exporter:
             raise DataError(
                 f"the store holds another change number {row.sequence} of this {row.kind}: two metastores write there",
                 subject=row.key,
-                hint="stop all writers; if this metastore is an old copy, put it aside and run `fabric recover`",
+                hint="stop all writers; if this metastore is an old copy, put it aside and run 'fabric recover'",
             ) from error
 
     @contextlib.contextmanager

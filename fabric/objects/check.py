@@ -50,7 +50,7 @@ def past_end(key: str, start: int, length: int | None, size: int) -> DataError:
     return DataError(
         f"{asked} were asked of an object of {size} bytes",
         subject=key,
-        hint="the object is shorter than what was written: run fabric fsck",
+        hint="the object is shorter than what was written: 'fabric fsck' finds every one",
     )
 
 

@@ -82,7 +82,10 @@ class Dataset:
 
     def ref(self, name: str) -> RefRecord:
         """Return a branch or snapshot; raises NotFoundError."""
-        return self.store.metastore.refs.get(self.id, parse_name(name, "ref"))
+        try:
+            return self.store.metastore.refs.get(self.id, parse_name(name, "ref"))
+        except NotFoundError:
+            raise history.no_ref(self.store, self.name, name) from None
 
     def branches(self) -> list[RefRecord]:
         """Return all branches, by name."""

@@ -277,7 +277,7 @@ class SqliteDatabase:
 def no_metastore(path: str) -> NotFoundError:
     """Return the error for a path without a metastore."""
     return NotFoundError(
-        "there is no metastore here", subject=path, hint=f"`fabric init` makes a new fabric; {RECOVER_HINT}"
+        "there is no metastore here", subject=path, hint=f"'fabric init' makes a new fabric; {RECOVER_HINT}"
     )
 
 

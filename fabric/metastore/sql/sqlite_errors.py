@@ -9,7 +9,7 @@ _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _DENIED = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_AUTH}
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
 _CONTRADICTION = {sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_ERROR}
-RECOVER_HINT = "`fabric recover` rebuilds a lost or damaged metastore from the object store"
+RECOVER_HINT = "'fabric recover' rebuilds a lost or damaged metastore from the object store"
 
 
 def is_busy(error: sqlite3.Error) -> bool:

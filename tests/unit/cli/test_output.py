@@ -127,7 +127,8 @@ def test_small_words():
     assert (text.count(1, "entry", "entries"), text.count(12345, "file")) == ("1 entry", "12,345 files")
     assert text.mode("directory", 0o7755) == "drwsr-sr-t"
     assert text.mode("symlink", 0o777) == "lrwxrwxrwx"
-    assert text.rate(1 << 20, 0) == "-"
+    assert (text.rate(5 << 20, 2.5), text.rate(1 << 20, 0), text.rate(100, 0.1)) == (", 2.00 MiB/s", "", "")
+    assert text.mtime(0) == "-"
     assert text.name_fields("path", b"\xff") == {"path": "\ufffd", "path_base64": "/w=="}
 
 

@@ -1,5 +1,7 @@
 """Errors become one text and one exit code, at one place."""
 
+import json
+
 import click
 import pytest
 
@@ -66,9 +68,28 @@ def test_a_wrong_option_or_argument_is_a_usage_error(invoke):
 
 
 def test_no_command_shows_the_help(invoke):
-    result = invoke()
-    assert "Commands" in result.out + result.err or "Datasets:" in result.out + result.err
-    assert result.code in (0, 2)
+    for arguments, first in (((), "Usage: fabric "), (("snapshot",), "Usage: fabric snapshot ")):
+        result = invoke(*arguments)
+        assert (result.code, result.raw) == (2, b"")
+        assert result.err.startswith(first)  # an answer, no "error:"
+        assert "hint:" not in result.err
+
+
+def test_a_wrong_command_of_a_group_is_refused_alike(invoke):
+    result = invoke("snapshot", "creat", "photos", "v1")
+    assert result.code == 2
+    assert result.err.startswith("error: there is no command 'creat'; did you mean 'create'?\n")
+
+
+def test_a_usage_error_is_json_where_json_was_asked_for(invoke):
+    result = invoke("-o", "json", "nope")
+    assert result.code == 2
+    assert json.loads(result.err)["error"] == {
+        "kind": "invalid_input",
+        "message": "there is no command 'nope'",
+        "subject": "",
+        "hint": "'fabric --help' shows how it is used",
+    }
 
 
 @pytest.mark.parametrize(
