@@ -16,9 +16,7 @@ def test_a_directory_is_put_and_mirrored(photos, source):
     (source / "a.txt").unlink()
     (source / "new").write_text("new")
     kept = photos("put", source, "photos", "--keep")
-    assert re.fullmatch(
-        r"put 2 files, 2\.00 KiB \(\d+ B new\) in [\d.]+ s, [\d.]+ .*/s\ncommit [0-9a-f]{12} on photos@main\n", kept.out
-    )
+    assert re.fullmatch(r"put 2 files, 2\.00 KiB \(\d+ B new\) in [\d.]+ s\ncommit [0-9a-f]{12} on photos@main\n", kept.out)
     assert "a.txt" in _names(photos("ls", "photos", "-o", "json"))
     photos("put", source, "photos")
     assert _names(photos("ls", "photos", "-o", "json")) == ["empty", "new", "sub"]
@@ -111,7 +109,7 @@ def test_a_put_shows_what_it_would_do(photos, source):
 
 def test_a_get_gives_back_what_was_put(photos, source, tmp_path):
     result = photos("get", "photos", tmp_path / "out")
-    assert re.match(r"got 3 files, 2\.01 KiB in [\d.]+ s, .*/s\nphotos@main \([0-9a-f]{12}\) is in ", result.out)
+    assert re.match(r"got 3 files, 2\.01 KiB in [\d.]+ s\nphotos@main \([0-9a-f]{12}\) is in ", result.out)
     for path in ("a.txt", "sub/b.bin"):
         assert (tmp_path / "out" / path).read_bytes() == (source / path).read_bytes()
     assert os.readlink(tmp_path / "out" / "sub" / "link") == "b.bin"
